@@ -1,0 +1,85 @@
+"""`python -m ssl_core`: ingest or pretrain, alone at a shell or supervised by a worker.
+
+Torch is imported only by the commands that need it, and after their data is decoded.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from ssl_core.errors import InterruptedRun, UserError
+from ssl_core.events import Events, PipeEvents, TextEvents
+from ssl_core.process import EXIT_INTERRUPTED, EXIT_OK, EXIT_USER_ERROR, StopRequest, die_with
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m ssl_core", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    ingest = commands.add_parser("ingest", help="check an archive of images and write it as Parquet shards")
+    ingest.add_argument("source", type=Path, help="zip, tar, tar.gz, tar.zst, a folder, or a single image")
+    ingest.add_argument("--filename", help="the name the source was uploaded under, if it is stored under another")
+    ingest.add_argument("--limits", type=json.loads, default={}, help="JSON object that overrides single limits")
+
+    pretrain = commands.add_parser("pretrain", help="train an encoder")
+    pretrain.add_argument("spec", type=Path, help="JSON file with the spec; what it leaves open is resolved for the data")
+    pretrain.add_argument("--data", type=Path, required=True, help="folder with Parquet shards, or with images in any layout")
+    pretrain.add_argument("--cache", type=Path, help="folder for decoded images (default: OUT/cache)")
+    pretrain.add_argument("--cache-bytes", type=int, default=50 * 2**30, help="bound of that folder, in bytes")
+    pretrain.add_argument("--dataset-key", help="name of the dataset version in the cache (default: made from its files)")
+    pretrain.add_argument("--resume", type=Path, help="checkpoint to go on from (default: the one in OUT, if any)")
+    pretrain.add_argument("--checkpoint-seconds", type=float, default=30, help="seconds between checkpoints")
+
+    for command in (ingest, pretrain):
+        command.add_argument("--out", type=Path, required=True, help="folder for what the command makes")
+        command.add_argument("--events-fd", type=int, help="file descriptor that events are written to as JSON lines")
+        command.add_argument("--supervisor", type=int, help="process id without which this process has nothing to live for")
+    return parser
+
+
+def run(arguments: argparse.Namespace, events: Events, stop: StopRequest) -> None:
+    """Run one command to its end."""
+    if arguments.command == "ingest":
+        from ssl_core.ingest import run_ingest
+
+        run_ingest(arguments.source, arguments.out, events, stop, filename=arguments.filename, limits=arguments.limits)
+    else:
+        from ssl_core.pretrain import run_pretrain
+
+        run_pretrain(
+            arguments.spec,
+            data=arguments.data,
+            out=arguments.out,
+            cache=arguments.cache or arguments.out / "cache",
+            cache_bytes=arguments.cache_bytes,
+            dataset_key=arguments.dataset_key,
+            resume=arguments.resume,
+            checkpoint_seconds=arguments.checkpoint_seconds,
+            events=events,
+            stop=stop,
+        )
+
+
+def main() -> int:
+    """Run the command line; the exit status tells a supervisor how it ended."""
+    arguments = parser().parse_args()
+    if arguments.supervisor is not None:
+        die_with(arguments.supervisor)
+    events: Events = TextEvents() if arguments.events_fd is None else PipeEvents(arguments.events_fd)
+    stop = StopRequest()
+    stop.install()
+    try:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        run(arguments, events, stop)
+    except UserError as error:
+        events.emit("error", code=error.code, message=str(error))
+        return EXIT_USER_ERROR
+    except InterruptedRun:
+        return EXIT_INTERRUPTED
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

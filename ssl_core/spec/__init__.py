@@ -1,0 +1,21 @@
+"""What a job may ask for. Torch-free: the API, the forms and the command line are made from it."""
+
+from ssl_core.spec.encoders import ENCODERS, EncoderInfo, EncoderSpec
+from ssl_core.spec.pretrain import DatasetFacts, OptimizerSpec, PretrainSpec, ResolvedOptimizer, ResolvedPretrain, resolve
+from ssl_core.spec.tasks import TASKS, PretextTask, Rotation, TaskInfo
+
+__all__ = [
+    "ENCODERS",
+    "TASKS",
+    "DatasetFacts",
+    "EncoderInfo",
+    "EncoderSpec",
+    "OptimizerSpec",
+    "PretextTask",
+    "PretrainSpec",
+    "ResolvedOptimizer",
+    "ResolvedPretrain",
+    "Rotation",
+    "TaskInfo",
+    "resolve",
+]

@@ -1,0 +1,77 @@
+"""The encoders by name, as far as they can be described without torch."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from ssl_core.spec.base import Spec
+
+
+@dataclass(frozen=True)
+class EncoderInfo:
+    """A catalogue entry of one encoder."""
+
+    name: str
+    family: str
+    features: int
+    """Length of the pooled feature vector."""
+    parameters: float
+    """Number of parameters without the classifier, in millions."""
+    summary: str
+    small_stem: bool = False
+    """Whether the family has a stem that keeps the resolution of small images."""
+    min_image_size: int = 32
+    """Smallest image side in pixels that the standard stem takes."""
+    min_image_size_small_stem: int = 16
+    """Smallest image side in pixels that the small-image stem takes."""
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    """The optimizer that this family trains best with."""
+
+
+_CATALOGUE = (
+    EncoderInfo("tiny", "tiny", 128, 0.2, "A few-layer convolutional network for CPUs, trials and tests", min_image_size=8),
+    EncoderInfo("resnet18", "resnet", 512, 11.2, "ResNet-18, the default: small, fast, well understood", small_stem=True),
+    EncoderInfo("resnet34", "resnet", 512, 21.3, "ResNet-34", small_stem=True),
+    EncoderInfo("resnet50", "resnet", 2048, 23.5, "ResNet-50, the yardstick of the field", small_stem=True),
+    EncoderInfo("wide_resnet50_2", "resnet", 2048, 66.8, "Wide ResNet-50-2", small_stem=True),
+    EncoderInfo("alexnet", "alexnet", 256, 2.5, "AlexNet's convolutions, for comparison with the early papers", min_image_size=64),
+    EncoderInfo("vgg11_bn", "vgg", 512, 9.2, "VGG-11 with batch normalisation, convolutions only"),
+    EncoderInfo("vgg16_bn", "vgg", 512, 14.7, "VGG-16 with batch normalisation, convolutions only"),
+    EncoderInfo("mobilenet_v3_small", "mobilenet", 576, 0.9, "MobileNetV3-Small, for edge devices", small_stem=True),
+    EncoderInfo("mobilenet_v3_large", "mobilenet", 960, 3.0, "MobileNetV3-Large, for edge devices", small_stem=True),
+    EncoderInfo("efficientnet_b0", "efficientnet", 1280, 4.0, "EfficientNet-B0", small_stem=True),
+    EncoderInfo("regnet_y_400mf", "regnet", 440, 3.9, "RegNetY-400MF", small_stem=True),
+    EncoderInfo("convnext_tiny", "convnext", 768, 27.8, "ConvNeXt-Tiny", small_stem=True, optimizer="adamw"),
+    EncoderInfo("convnext_small", "convnext", 768, 49.5, "ConvNeXt-Small", small_stem=True, optimizer="adamw"),
+    EncoderInfo("vit_b_16", "vit", 768, 85.8, "Vision Transformer B/16", small_stem=True, optimizer="adamw"),
+    EncoderInfo("swin_t", "swin", 768, 27.5, "Swin Transformer Tiny", optimizer="adamw"),
+)
+
+ENCODERS: dict[str, EncoderInfo] = {info.name: info for info in _CATALOGUE}
+
+
+def _known(name: str) -> str:
+    if name not in ENCODERS:
+        msg = f"there is no encoder {name!r}; choose one of {', '.join(ENCODERS)}"
+        raise ValueError(msg)
+    return name
+
+
+class EncoderSpec(Spec):
+    """The network that is trained and handed out."""
+
+    name: Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": list(ENCODERS)})] = "resnet18"
+    """Torchvision's name of the network, or `tiny`. `GET /v1/encoders` lists them."""
+    stem: Literal["auto", "small", "standard"] = "auto"
+    """The first layers. `small` keeps the resolution of small images (for a ResNet a 3x3 convolution without stride and no
+    max-pooling), `standard` is torchvision's own. `auto`: `small` up to 64 px where the family has one."""
+
+
+class ResolvedEncoder(Spec):
+    """An encoder with nothing left to decide."""
+
+    name: str
+    """Torchvision's name of the network, or `tiny`."""
+    stem: Literal["small", "standard"]
+    """The first layers: `small` keeps the resolution of small images, `standard` is torchvision's own."""

@@ -1,0 +1,222 @@
+"""A pretraining: as it is asked for, with "auto" where the asker does not mind, and resolved."""
+
+import math
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ssl_core.spec.base import Spec
+from ssl_core.spec.encoders import ENCODERS, EncoderSpec, ResolvedEncoder
+from ssl_core.spec.tasks import PretextTask
+
+Auto = Literal["auto"]
+IMAGE_SIZES = (32, 48, 64, 96, 128, 160, 192, 224)
+SMALL_IMAGE = 64
+"""Largest image side, in pixels, that small-image stems and padded crops are for."""
+
+SCHEDULED_IMAGES = 5_000_000
+"""Images that an automatic schedule shows the network, within 10 to 200 epochs."""
+
+
+class DatasetFacts(Spec):
+    """What has to be known of a dataset to resolve a spec."""
+
+    images: int = Field(ge=1)
+    """Number of usable images."""
+    median_side: int = Field(ge=1)
+    """Median over the images of the shorter side, in pixels."""
+
+
+class OptimizerSpec(Spec):
+    """How the weights are updated. Linear warm-up, then a cosine to zero."""
+
+    name: Literal["auto", "sgd", "adamw"] = "auto"
+    """`sgd` has Nesterov momentum. `auto`: `sgd` for convolutional networks, `adamw` for ConvNeXt and transformers."""
+    learning_rate: Auto | Annotated[float, Field(gt=0, le=100)] = "auto"
+    """Peak learning rate for the whole batch (it is not scaled further).
+    `auto`: for `sgd` 0.1 per 128 images, for `adamw` 0.001 per 256 images."""
+    weight_decay: Auto | Annotated[float, Field(ge=0, le=1)] = "auto"
+    """Weight decay, decoupled for `adamw`. `auto`: 0.0005 for `sgd`, 0.05 for `adamw`."""
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Momentum of `sgd`, first beta of `adamw`."""
+    warmup: float = Field(default=0.05, ge=0, le=0.5)
+    """Share of the steps in which the learning rate rises from zero. 0 to 0.5."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """What the learning rate does after the warm-up."""
+
+
+class ResolvedOptimizer(Spec):
+    """An optimizer with nothing left to decide."""
+
+    name: Literal["sgd", "adamw"]
+    """`sgd` has Nesterov momentum."""
+    learning_rate: float
+    """Peak learning rate."""
+    weight_decay: float
+    """Weight decay, decoupled for `adamw`."""
+    momentum: float
+    """Momentum of `sgd`, first beta of `adamw`."""
+    warmup_steps: int
+    """Steps in which the learning rate rises from zero."""
+    schedule: Literal["cosine", "constant"]
+    """What the learning rate does after the warm-up."""
+
+
+class PretrainSpec(Spec):
+    """A pretraining as it is asked for: everything but the task has a good default."""
+
+    task: PretextTask
+    """The pretext task and its settings."""
+    encoder: EncoderSpec = EncoderSpec()
+    """The network to train."""
+    image_size: Auto | Annotated[int, Field(ge=8, le=512)] = "auto"
+    """Side of the square that the network sees, in pixels. `auto`: the median shorter side of the dataset, rounded down to a usual
+    size from 32 to 224."""
+    epochs: Auto | Annotated[int, Field(ge=1, le=10_000)] = "auto"
+    """Passes over the dataset; give this or `steps`. `auto`: 5 million images' worth, within 10 to 200 epochs."""
+    steps: Auto | Annotated[int, Field(ge=1, le=100_000_000)] = "auto"
+    """Optimizer steps; give this or `epochs`."""
+    batch_size: Auto | Annotated[int, Field(ge=2, le=65_536)] = "auto"
+    """Images a step. May not exceed the dataset. `auto`: 128 up to 64 px, 64 above, and no more than the dataset has."""
+    optimizer: OptimizerSpec = OptimizerSpec()
+    """How the weights are updated."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Number format of the network's arithmetic; the weights stay fp32. `auto`: bf16 on a GPU, fp32 on a CPU."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train. `auto`: a GPU if a worker has one."""
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    """Seed of the weights, the data order and the augmentation."""
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if self.epochs != "auto" and self.steps != "auto":
+            raise ValueError("give `epochs` or `steps`, not both: one follows from the other")
+        return self
+
+
+class ResolvedPretrain(Spec):
+    """A pretraining with nothing left to decide. The same resolved spec on the same data and device gives the same encoder."""
+
+    task: PretextTask
+    """The pretext task and its settings."""
+    encoder: ResolvedEncoder
+    """The network to train."""
+    image_size: int
+    """Side of the square that the network sees, in pixels."""
+    epochs: int
+    """Passes over the dataset; the last may be cut short by `steps`."""
+    steps: int
+    """Optimizer steps in all."""
+    batch_size: int
+    """Images a step."""
+    optimizer: ResolvedOptimizer
+    """How the weights are updated."""
+    precision: Literal["auto", "fp32", "bf16"]
+    """Number format of the network's arithmetic. `auto` only until the first worker has claimed the job."""
+    device: Literal["auto", "cpu", "cuda"]
+    """Where to train. `auto` only until the first worker has claimed the job."""
+    seed: int
+    """Seed of the weights, the data order and the augmentation."""
+
+    def on_device(self, device: Literal["cpu", "cuda"]) -> "ResolvedPretrain":
+        """Pin device and precision, where they are still open, to those of the worker that runs the job."""
+        if self.device != "auto":
+            device = self.device
+        precision = self.precision
+        if precision == "auto":
+            precision = "bf16" if device == "cuda" else "fp32"
+        return self.model_copy(update={"device": device, "precision": precision})
+
+
+class SpecError(ValueError):
+    """A spec that is well formed, and impossible on this dataset."""
+
+    def __init__(self, param: str, message: str) -> None:
+        self.param = param
+        super().__init__(message)
+
+
+def resolve(spec: PretrainSpec, facts: DatasetFacts) -> ResolvedPretrain:
+    """Decide every "auto" for a dataset.
+
+    Raises:
+        SpecError: what was asked cannot be done with this dataset; names the field and says what can.
+    """
+    size = _image_size(spec, facts)
+    encoder = _encoder(spec, size)
+    batch = _batch_size(spec, facts, size)
+    per_epoch = facts.images // batch
+    if spec.steps != "auto":
+        steps = spec.steps
+    else:
+        epochs = spec.epochs if spec.epochs != "auto" else min(200, max(10, round(SCHEDULED_IMAGES / facts.images)))
+        steps = epochs * per_epoch
+    task = spec.task
+    if task.crop == "auto":
+        task = task.model_copy(update={"crop": "pad" if size <= SMALL_IMAGE else "resized"})
+    return ResolvedPretrain(
+        task=task,
+        encoder=encoder,
+        image_size=size,
+        epochs=math.ceil(steps / per_epoch),
+        steps=steps,
+        batch_size=batch,
+        optimizer=_optimizer(spec.optimizer, ENCODERS[encoder.name].optimizer, batch, steps),
+        precision=spec.precision,
+        device=spec.device,
+        seed=spec.seed,
+    )
+
+
+def _image_size(spec: PretrainSpec, facts: DatasetFacts) -> int:
+    if spec.image_size != "auto":
+        return spec.image_size
+    info = ENCODERS[spec.encoder.name]
+    smallest = info.min_image_size_small_stem if info.small_stem and spec.encoder.stem != "standard" else info.min_image_size
+    usual = [size for size in IMAGE_SIZES if size >= smallest]
+    return max((size for size in usual if size <= facts.median_side), default=usual[0])
+
+
+def _encoder(spec: PretrainSpec, size: int) -> ResolvedEncoder:
+    info = ENCODERS[spec.encoder.name]
+    stem = spec.encoder.stem
+    if stem == "small" and not info.small_stem:
+        raise SpecError("encoder.stem", f"{info.name} has no small-image stem; leave `stem` out or choose `standard`")
+    if stem == "auto":
+        stem = "small" if info.small_stem and size <= SMALL_IMAGE else "standard"
+    smallest = info.min_image_size_small_stem if stem == "small" else info.min_image_size
+    if size < smallest:
+        raise SpecError(
+            "image_size", f"{info.name} with the {stem} stem needs images of at least {smallest} px; `image_size` is {size}"
+        )
+    return ResolvedEncoder(name=info.name, stem=stem)
+
+
+def _batch_size(spec: PretrainSpec, facts: DatasetFacts, size: int) -> int:
+    if facts.images < 2:
+        raise SpecError("dataset_id", "the dataset has one usable image; pretraining needs at least 2, and thousands to learn from")
+    if spec.batch_size == "auto":
+        return min(128 if size <= SMALL_IMAGE else 64, facts.images)
+    if spec.batch_size > facts.images:
+        raise SpecError(
+            "batch_size", f"`batch_size` is {spec.batch_size}, but the dataset has {facts.images} images; choose at most that"
+        )
+    return spec.batch_size
+
+
+def _optimizer(spec: OptimizerSpec, family_default: Literal["sgd", "adamw"], batch: int, steps: int) -> ResolvedOptimizer:
+    name = family_default if spec.name == "auto" else spec.name
+    rate = spec.learning_rate
+    if rate == "auto":
+        rate = 0.1 * batch / 128 if name == "sgd" else 0.001 * batch / 256
+    decay = spec.weight_decay
+    if decay == "auto":
+        decay = 5e-4 if name == "sgd" else 0.05
+    return ResolvedOptimizer(
+        name=name,
+        learning_rate=rate,
+        weight_decay=decay,
+        momentum=spec.momentum,
+        warmup_steps=round(spec.warmup * steps),
+        schedule=spec.schedule,
+    )

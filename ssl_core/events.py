@@ -15,7 +15,7 @@ from typing import Any, Protocol, TextIO
 
 EVENT_TYPES = {
     "environment": "what the job runs on: `device`, `device_name`, `threads`, and the `versions` of packages",
-    "progress": "how far it is: `phase`, `done`, `total`, `unit`; while training also `step`, `epoch`, `loss`, `images_per_second`, …",
+    "progress": "how far it is: `phase`, `done`, `total`, `unit`; in training also `step`, `epoch`, `loss`, `accuracy`, …",
     "metrics": "figures of a `step` and `epoch`, in `values`",
     "log": "a `message` for people, with its `level` (`info` or `warning`)",
     "checkpoint": "a checkpoint of a `step` lies at `path` and is whole",

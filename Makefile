@@ -1,0 +1,48 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`. Nothing but Python 3.11+ and make is needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?=
+ARGS ?=
+.DEFAULT_GOAL := help
+
+.PHONY: help setup demo test check format up lock clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.installed  ## Make .venv and install the pinned packages into it
+
+$(VENV)/.installed: requirements.lock pyproject.toml client/pyproject.toml
+	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13), "Python 3.11 to 3.13 is needed"'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e client
+	@touch $@
+
+demo: setup  ## Upload, train, watch, download, compare. DATA=path/to/images-or-archive does it on your own pictures
+	$(BIN)/pretext-server demo $(if $(DATA),"$(DATA)") $(ARGS)
+
+test: setup  ## Run every test
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+check: setup  ## Lint, check the types and the imports between packages
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format:  setup  ## Format the code and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+up: setup  ## Run the service until Ctrl-C
+	$(BIN)/pretext-server up $(ARGS)
+
+lock:  ## Pin the newest packages that pyproject.toml admits
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet '.[api,worker,embedded,dev]' ./client
+	build/lock/bin/pip freeze --all --exclude pip --exclude pretext-server --exclude pretext-client | sed 's/+cpu$$//' > requirements.lock
+
+clean:  ## Remove what make made
+	rm -rf $(VENV) build *.egg-info client/*.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,1 +1,1 @@
-"""."""
+"""HTTP in, records out. Never imports torch."""

@@ -1,7 +1,7 @@
 """What a job may ask for. Torch-free: the API, the forms and the command line are made from it."""
 
-from ssl_core.spec.encoders import ENCODERS, EncoderInfo, EncoderSpec
-from ssl_core.spec.pretrain import DatasetFacts, OptimizerSpec, PretrainSpec, ResolvedOptimizer, ResolvedPretrain, resolve
+from ssl_core.spec.encoders import ENCODERS, EncoderInfo, EncoderSpec, ResolvedEncoder
+from ssl_core.spec.pretrain import DatasetFacts, OptimizerSpec, PretrainSpec, ResolvedOptimizer, ResolvedPretrain, SpecError, resolve
 from ssl_core.spec.tasks import TASKS, PretextTask, Rotation, TaskInfo
 
 __all__ = [
@@ -13,9 +13,11 @@ __all__ = [
     "OptimizerSpec",
     "PretextTask",
     "PretrainSpec",
+    "ResolvedEncoder",
     "ResolvedOptimizer",
     "ResolvedPretrain",
     "Rotation",
+    "SpecError",
     "TaskInfo",
     "resolve",
 ]

@@ -1,0 +1,78 @@
+"""The application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import Depends, FastAPI
+
+from api import docs, errors
+from api.catalogue import endpoints as catalogue
+from api.datasets import endpoints as datasets
+from api.health import endpoints as health
+from api.jobs import endpoints as jobs
+from api.models import endpoints as models
+from api.security import Gate, require_key
+from api.services import Services
+from records.blobs import open_blobs
+from records.database import Database
+from records.log import set_up_logging
+from records.queries import keys
+from records.queue import celery_app, waker
+from records.settings import Settings
+
+_DESCRIPTION = """Upload unlabelled images, choose a pretext task, download a trained encoder.
+
+1. `POST /v1/datasets` with an archive of images; its ingest job checks them.
+2. `POST /v1/jobs` with the dataset and a task; watch it by `GET /v1/jobs/{id}` or `…/events`.
+3. `GET /v1/models/{id}/files/encoder.safetensors`: the weights, under torchvision's own names.
+
+Press **Authorize** and paste the key first.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Make the application. Settings come from `PRETEXT_…` variables if none are given."""
+    settings = settings or Settings()
+    services = Services(
+        settings=settings,
+        database=Database(settings.database),
+        blobs=open_blobs(settings.blobs),
+        wake=waker(celery_app(settings.broker)),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        services.database.engine.dispose()
+
+    app = FastAPI(
+        title="Pretext Server",
+        version=version("pretext-server"),
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.services = services
+    app.add_middleware(Gate, hosts=settings.hosts)
+    errors.install(app)
+    app.include_router(health.router)
+    docs.install(app)
+    for router in (datasets.router, catalogue.router, jobs.router, models.router):
+        app.include_router(router, dependencies=[Depends(require_key)])
+    return app
+
+
+def served() -> FastAPI:
+    """The application as a server process runs it: logging set up, and the key from the settings accepted."""
+    settings = Settings()
+    set_up_logging(settings.log_level)
+    app = create_app(settings)
+    if settings.api_key is not None:
+        services: Services = app.state.services
+        with services.database.write() as session:
+            keys.register(session, settings.api_key.get_secret_value(), "from PRETEXT_API_KEY")
+    return app

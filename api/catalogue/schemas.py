@@ -1,0 +1,51 @@
+"""What the catalogue answers with."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from api.pages import Resource
+
+
+class TaskEntry(Resource):
+    """A pretext task."""
+
+    object: Literal["task"] = "task"
+    """Always `task`."""
+    name: str
+    """What to give as `task.name`."""
+    summary: str
+    """What the network has to do."""
+    learns_from: str
+    """What it learns by that, and where it cannot."""
+    paper: str
+    """Where it comes from."""
+    chance_accuracy: float
+    """Accuracy of guessing, between 0 and 1."""
+    defaults: dict[str, Any]
+    """Its settings, if nothing is said."""
+    json_schema: dict[str, Any] = Field(serialization_alias="schema")
+    """JSON Schema of its settings."""
+
+
+class EncoderEntry(Resource):
+    """A network that can be trained."""
+
+    object: Literal["encoder"] = "encoder"
+    """Always `encoder`."""
+    name: str
+    """What to give as `encoder.name`; torchvision's own name, except for `tiny`."""
+    family: str
+    """Kind of architecture."""
+    summary: str
+    """What it is good for."""
+    features: int
+    """Length of its feature vector."""
+    parameters: float
+    """Parameters without a classifier, in millions."""
+    small_stem: bool
+    """Whether it has a stem for small images."""
+    min_image_size: int
+    """Smallest image side, in pixels, with the standard stem."""
+    json_schema: dict[str, Any] = Field(serialization_alias="schema")
+    """JSON Schema of `encoder` in a job."""

@@ -1,0 +1,149 @@
+"""Datasets over HTTP."""
+
+from typing import Annotated, Literal
+
+import anyio.to_thread
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from ssl_core.images import thumbnail
+
+from api.datasets import samples, service
+from api.datasets.schemas import DatasetOut, ReportOut, SampleOut
+from api.datasets.upload import receive
+from api.errors import responses
+from api.pages import After, Limit, Page
+from api.services import ServicesDep, SessionDep
+from records.database import after_commit
+from records.ids import new_id
+from records.queries import datasets
+
+router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(max_length=255, description="Any text of your own. The same request sent again with the same key is carried out once."),
+]
+_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "name": {"type": "string", "maxLength": 200, "description": "Default: the name of the file."},
+                        "metadata": {"type": "string", "description": 'JSON object of texts, such as `{"place": "Oslo"}`.'},
+                        "file": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "A zip, tar, tar.gz or tar.zst of images, or a single image.",
+                        },
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.post("", status_code=201, summary="Upload images", openapi_extra=_FORM, responses=responses(401, 413, 422, 507))
+async def create_dataset(request: Request, services: ServicesDep, idempotency_key: IdempotencyKey = None) -> DatasetOut:
+    """Upload an archive of images (zip, tar, tar.gz, tar.zst; JPEG, PNG, WebP, BMP, TIFF, GIF), or a single image.
+
+    No labels and no class folders are needed. The answer comes once the upload is stored; a job (`job_id`) then checks every image.
+
+    `curl -H "Authorization: Bearer $KEY" -F file=@pictures.zip http://127.0.0.1:8000/v1/datasets`
+    """
+    dataset_id = new_id("ds")
+    settings = services.settings
+    form = await receive(
+        request,
+        services.blobs,
+        service.upload_key(dataset_id),
+        max_bytes=settings.max_upload_bytes,
+        min_free=settings.min_free_bytes,
+    )
+    dataset = await anyio.to_thread.run_sync(service.create, services, dataset_id, form, idempotency_key)
+    return DatasetOut.of(dataset)
+
+
+@router.get("", summary="List datasets", responses=responses(401))
+def list_datasets(
+    session: SessionDep, limit: Limit = 20, after: After = None, state: Literal["ingesting", "ready", "failed"] | None = None
+) -> Page[DatasetOut]:
+    """The newest first."""
+    found, more = datasets.page(session, limit=limit, after=after, state=state)
+    return Page(data=[DatasetOut.of(dataset) for dataset in found], has_more=more)
+
+
+@router.get("/{dataset_id}", summary="Read a dataset", responses=responses(401, 404))
+def read_dataset(dataset_id: str, session: SessionDep) -> DatasetOut:
+    """Its state, counts and labels."""
+    return DatasetOut.of(datasets.get(session, dataset_id))
+
+
+@router.delete("/{dataset_id}", status_code=204, summary="Delete a dataset", responses=responses(401, 404, 409))
+def delete_dataset(dataset_id: str, session: SessionDep, services: ServicesDep) -> None:
+    """Delete a dataset and free its bytes. Models that were trained on it stay. Refused while a job needs it."""
+    datasets.delete(session, dataset_id)
+    after_commit(session, lambda: services.blobs.delete(f"datasets/{dataset_id}"))
+
+
+@router.get("/{dataset_id}/report", summary="What ingest found", responses=responses(401, 404, 409))
+def read_report(
+    dataset_id: str,
+    session: SessionDep,
+    services: ServicesDep,
+    limit: Limit = 100,
+    after: Annotated[int, Query(ge=0, description="How many refused members to pass over.")] = 0,
+) -> ReportOut:
+    """Counts, sizes, formats, labels and exact duplicates, and each refused member with its reason."""
+    dataset = datasets.reported(session, dataset_id)
+    page = service.refused(services.blobs, dataset, after=after, limit=limit)
+    return ReportOut(dataset_id=dataset.id, report=dataset.report or {}, refused=page)
+
+
+@router.get("/{dataset_id}/samples", summary="List the images", responses=responses(401, 404, 409))
+def list_samples(
+    dataset_id: str,
+    session: SessionDep,
+    services: ServicesDep,
+    limit: Limit = 20,
+    after: Annotated[int, Query(ge=-1, description="Index of the last sample that was seen.")] = -1,
+) -> Page[SampleOut]:
+    """The images in the order of the archive, each with the address of a thumbnail."""
+    dataset = datasets.ready(session, dataset_id)
+    rows = samples.describe(services.blobs, dataset, start=after + 1, count=limit + 1)
+    found = [
+        SampleOut(
+            index=index,
+            path=row["image"]["path"],
+            width=row["width"],
+            height=row["height"],
+            label=dataset.labels[row["label"]] if dataset.labels and row.get("label") is not None else None,
+            split=row.get("split"),
+            thumbnail_url=f"/v1/datasets/{dataset.id}/samples/{index}/thumbnail",
+        )
+        for index, row in enumerate(rows[:limit], start=after + 1)
+    ]
+    return Page(data=found, has_more=len(rows) > limit)
+
+
+@router.get(
+    "/{dataset_id}/samples/{index}/thumbnail",
+    summary="See an image",
+    response_class=Response,
+    responses={200: {"content": {"image/webp": {}, "image/png": {}}}, **responses(401, 404, 409)},
+)
+def read_thumbnail(
+    dataset_id: str,
+    index: Annotated[int, Path(ge=0, description="Place of the image in the dataset, from 0.")],
+    session: SessionDep,
+    services: ServicesDep,
+    size: Annotated[int, Query(ge=16, le=512, description="Longest side, in pixels.")] = 128,
+    format: Literal["webp", "png"] = "webp",  # noqa: A002  the query parameter's natural name
+) -> Response:
+    """A small picture of one image, encoded anew: nothing of the uploaded file's bytes is in it."""
+    dataset = datasets.ready(session, dataset_id)
+    content = thumbnail(samples.image_bytes(services.blobs, dataset, index), size, format)
+    return Response(content, media_type=f"image/{format}", headers={"Cache-Control": "private, max-age=86400, immutable"})

@@ -1,0 +1,49 @@
+"""Reading single images out of a dataset's Parquet shards."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from records.blobs import Blobs
+from records.errors import NotFoundError
+from records.models import Dataset
+
+_DESCRIPTION = ["image.path", "width", "height", "label", "split"]
+
+
+def describe(blobs: Blobs, dataset: Dataset, *, start: int, count: int) -> list[dict[str, Any]]:
+    """Paths, sizes, labels and splits of the images `start` to `start + count`; what is behind the end is left out."""
+    rows: list[dict[str, Any]] = []
+    for file, group, first, size in _groups(blobs, dataset):
+        if first + size <= start:
+            continue
+        if first >= start + count:
+            break
+        table = file.read_row_group(group, columns=_DESCRIPTION).slice(max(0, start - first), start + count - max(first, start))
+        rows += table.to_pylist()
+    return rows
+
+
+def image_bytes(blobs: Blobs, dataset: Dataset, index: int) -> bytes:
+    """The image at an index, as it was uploaded.
+
+    Raises:
+        NotFoundError: the dataset is shorter.
+    """
+    for file, group, first, size in _groups(blobs, dataset):
+        if first <= index < first + size:
+            content: bytes = file.read_row_group(group, columns=["image.bytes"])["image"][index - first]["bytes"].as_py()
+            return content
+    raise NotFoundError(f"the dataset has {dataset.images} samples, from 0; there is no sample {index}")
+
+
+def _groups(blobs: Blobs, dataset: Dataset) -> Iterator[tuple[pq.ParquetFile, int, int, int]]:
+    """Every row group: its file, its number there, the index of its first image, its length."""
+    first = 0
+    for shard in dataset.shards or []:
+        with pq.ParquetFile(blobs.path(shard["key"])) as file:
+            for group in range(file.num_row_groups):
+                size = file.metadata.row_group(group).num_rows
+                yield file, group, first, size
+                first += size

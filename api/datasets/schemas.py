@@ -1,0 +1,121 @@
+"""What datasets look like from outside."""
+
+from typing import Any, Literal, Self
+
+from pydantic import ConfigDict, Field, JsonValue
+
+from api.pages import Metadata, Moment, Page, Resource, Trouble
+from records.models import Dataset
+
+_EXAMPLE: JsonValue = {
+    "object": "dataset",
+    "id": "ds_01m857cvew41sr5m1t4d32qf12",
+    "name": "holiday pictures",
+    "state": "ready",
+    "filename": "pictures.zip",
+    "bytes": 1048576,
+    "images": 2000,
+    "refused": 1,
+    "labels": None,
+    "job_id": "job_01m857cvf0z7j9k2d3s4w5x6y7",
+    "error": None,
+    "created_at": "2026-11-02T10:00:00Z",
+    "metadata": {},
+}
+
+
+class DatasetOut(Resource):
+    """Images that were uploaded, and what became of them."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
+
+    object: Literal["dataset"] = "dataset"
+    """Always `dataset`."""
+    id: str
+    """Begins with `ds_`."""
+    name: str
+    """Yours, or that of the uploaded file."""
+    state: Literal["ingesting", "ready", "failed"]
+    """`ingesting` until every member was checked, then `ready`, or `failed` with an `error`."""
+    filename: str
+    """Name of the uploaded file."""
+    bytes: int
+    """Size of the upload, in bytes."""
+    images: int | None
+    """Usable images; none until it is ready."""
+    refused: int | None
+    """Members of the upload that are no usable images; the report says why."""
+    labels: list[str] | None
+    """Names of the classes, if the upload had class folders. Pretraining never looks at them."""
+    job_id: str | None
+    """The job that ingests it; watch that one."""
+    error: Trouble | None
+    """Why it failed."""
+    created_at: Moment
+    """When it was uploaded."""
+    metadata: Metadata
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Self:
+        """Show a record."""
+        return cls.model_validate(
+            {
+                "id": dataset.id,
+                "name": dataset.name,
+                "state": dataset.state,
+                "filename": dataset.filename,
+                "bytes": dataset.upload_bytes,
+                "images": dataset.images,
+                "refused": dataset.refused,
+                "labels": dataset.labels,
+                "job_id": dataset.job_id,
+                "error": dataset.error,
+                "created_at": dataset.created_at,
+                "metadata": dataset.meta,
+            }
+        )
+
+
+class RefusedMember(Resource):
+    """A member of the upload that was not taken."""
+
+    name: str
+    """Its name in the archive."""
+    code: str
+    """Why, for programs."""
+    reason: str
+    """Why, for people."""
+
+
+class ReportOut(Resource):
+    """What ingest found."""
+
+    object: Literal["dataset.report"] = "dataset.report"
+    """Always `dataset.report`."""
+    dataset_id: str
+    """The dataset."""
+    report: dict[str, Any]
+    """Counts, formats, sizes, labels, exact duplicates, and refused members by reason."""
+    refused: Page[RefusedMember]
+    """The refused members, in the archive's order, a page at a time (`after` is a count of members)."""
+
+
+class SampleOut(Resource):
+    """One image of a dataset."""
+
+    object: Literal["sample"] = "sample"
+    """Always `sample`."""
+    index: int
+    """Its place in the dataset, from 0."""
+    path: str
+    """Its name in the archive."""
+    width: int = Field(examples=[640])
+    """Pixels, right side up."""
+    height: int = Field(examples=[480])
+    """Pixels, right side up."""
+    label: str | None
+    """Its class, if the upload had class folders."""
+    split: str | None
+    """`train`, `validation` or `test`, if the upload had such folders."""
+    thumbnail_url: str
+    """Where a small picture of it is, for the same key."""

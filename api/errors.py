@@ -1,0 +1,144 @@
+"""Errors as RFC 9457 problems. The only place that knows which status an error has."""
+
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+
+from records import errors
+from ssl_core.spec import SpecError
+
+logger = logging.getLogger(__name__)
+
+STATUS: dict[type[Exception], int] = {
+    errors.NotFoundError: 404,
+    errors.ConflictError: 409,
+    errors.InvalidError: 422,
+    errors.IdempotencyError: 422,
+    errors.TooLargeError: 413,
+    errors.DiskFullError: 507,
+    errors.UnavailableError: 503,
+    errors.UnauthorizedError: 401,
+}
+
+_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "2"}}
+
+
+class Mistake(BaseModel):
+    """One thing that is wrong with a request."""
+
+    param: str = Field(description="The field, with dots between its levels.", examples=["task.crop_padding"])
+    message: str = Field(description="What is wrong with it.", examples=["Input should be less than or equal to 32"])
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 has it."""
+
+    type: str = Field(default="about:blank", description="Always `about:blank`; programs look at `code`.")
+    title: str = Field(description="The status in words.", examples=["Unprocessable Content"])
+    status: int = Field(description="The HTTP status.", examples=[422])
+    detail: str = Field(description="What is wrong and what to do about it, for people.")
+    code: str = Field(description="What is wrong, for programs.", examples=["invalid_request"])
+    param: str | None = Field(default=None, description="The field that is wrong, if it is one.")
+    request_id: str | None = Field(default=None, description="Id of the request, as in its `X-Request-Id` header.")
+    errors: list[Mistake] | None = Field(default=None, description="All that is wrong, where it is more than one thing.")
+
+
+def problem(
+    request: Request, status: int, code: str, detail: str, *, param: str | None = None, mistakes: list[Mistake] | None = None
+) -> JSONResponse:
+    """An answer that tells an error."""
+    body = Problem(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        param=param,
+        request_id=getattr(request.state, "request_id", None),
+        errors=mistakes,
+    )
+    content = body.model_dump(exclude_none=True)
+    return JSONResponse(content, status, headers=_HEADERS.get(status), media_type="application/problem+json")
+
+
+def _status(error: Exception) -> int:
+    return next(STATUS[class_] for class_ in type(error).__mro__ if class_ in STATUS)
+
+
+def _on_records_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, errors.RecordsError)
+    return problem(request, _status(error), error.code, error.detail, param=error.param)
+
+
+def _on_spec_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, SpecError)
+    return problem(request, 422, "invalid_request", str(error), param=error.param)
+
+
+def _on_invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    mistakes = [Mistake(param=_param(found["loc"]), message=_message(found)) for found in error.errors()]
+    detail = "; ".join(f"{mistake.param}: {mistake.message}" if mistake.param else mistake.message for mistake in mistakes)
+    return problem(request, 422, "invalid_request", detail, param=mistakes[0].param or None, mistakes=mistakes)
+
+
+def _param(place: Sequence[Any]) -> str:
+    return ".".join(str(part) for part in place[1:])
+
+
+def _message(found: dict[str, Any]) -> str:
+    kind, message = found["type"], str(found["msg"])
+    if kind == "extra_forbidden":
+        return "there is no such field; /docs lists those that there are"
+    if kind == "literal_error":
+        return f"must be {found['ctx']['expected']}, not {found['input']!r:.80}"
+    if kind == "missing":
+        return "is required"
+    if kind == "json_invalid":
+        return f"the body is not JSON: {found['ctx']['error']}"
+    return message.removeprefix("Value error, ")
+
+
+def _on_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    phrase = HTTPStatus(error.status_code).phrase
+    code = phrase.lower().replace(" ", "_").replace("-", "_")
+    detail = "there is nothing at this address; /docs lists what there is" if error.status_code == 404 else str(error.detail)
+    return problem(request, error.status_code, code, detail)
+
+
+def _on_database(request: Request, error: Exception) -> JSONResponse:
+    logger.warning("the database does not answer: %s", error)
+    return problem(request, 503, "unavailable", "the database does not answer at the moment; try again shortly")
+
+
+def _on_defect(request: Request, error: Exception) -> JSONResponse:
+    logger.error("a defect in the server", exc_info=error)
+    return problem(request, 500, "internal_error", "the server has a defect; its log has more under this request_id")
+
+
+def install(app: FastAPI) -> None:
+    """Have every error answered as a problem."""
+    app.add_exception_handler(errors.RecordsError, _on_records_error)
+    app.add_exception_handler(SpecError, _on_spec_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(DBAPIError, _on_database)
+    app.add_exception_handler(PoolTimeoutError, _on_database)
+    app.add_exception_handler(Exception, _on_defect)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The errors of an endpoint, for the OpenAPI page."""
+    return {
+        status: {"model": Problem, "description": HTTPStatus(status).phrase, "content": {"application/problem+json": {}}}
+        for status in statuses
+    }

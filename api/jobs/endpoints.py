@@ -1,0 +1,100 @@
+"""Jobs over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import StreamingResponse
+
+from api.datasets.endpoints import IdempotencyKey
+from api.errors import responses
+from api.jobs import service
+from api.jobs.schemas import EventOut, JobOut, Kind, MetricOut, PretrainRequest, State
+from api.jobs.stream import follow
+from api.pages import After, Limit, Page
+from api.services import ServicesDep, SessionDep
+from records.queries import events, jobs
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+
+@router.post("", status_code=201, summary="Pretrain an encoder", responses=responses(401, 404, 409, 422))
+def create_job(
+    request: PretrainRequest, response: Response, session: SessionDep, services: ServicesDep, idempotency_key: IdempotencyKey = None
+) -> JobOut:
+    """Queue a job. Everything but the dataset and the task has a good default; the answer shows what was decided in `spec`.
+
+    `curl -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" http://127.0.0.1:8000/v1/jobs
+    -d '{"kind": "pretrain", "dataset_id": "ds_…", "task": {"name": "rotation"}, "encoder": {"name": "resnet18"}}'`
+    """
+    job, new = service.create(session, request, idempotency_key)
+    if new:
+        services.wake_for(session, job)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return JobOut.of(job)
+
+
+@router.get("", summary="List jobs", responses=responses(401))
+def list_jobs(
+    session: SessionDep,
+    limit: Limit = 20,
+    after: After = None,
+    state: State | None = None,
+    kind: Kind | None = None,
+    dataset_id: str | None = None,
+) -> Page[JobOut]:
+    """The newest first."""
+    found, more = jobs.page(session, limit=limit, after=after, state=state, kind=kind, dataset_id=dataset_id)
+    return Page(data=[JobOut.of(job) for job in found], has_more=more)
+
+
+@router.get("/{job_id}", summary="Read a job", responses=responses(401, 404))
+def read_job(job_id: str, session: SessionDep) -> JobOut:
+    """Its state, progress, resolved spec, and what came of it."""
+    return JobOut.of(jobs.get(session, job_id))
+
+
+@router.post("/{job_id}/cancel", summary="Cancel a job", responses=responses(401, 404, 409))
+def cancel_job(job_id: str, session: SessionDep) -> JobOut:
+    """Stop a job for good. One that waits is `cancelled` at once; one that runs is `cancelling` until its process has ended."""
+    return JobOut.of(jobs.cancel(session, job_id))
+
+
+@router.get(
+    "/{job_id}/events",
+    summary="What happened to a job",
+    response_model=Page[EventOut],
+    responses={200: {"content": {"text/event-stream": {}}}, **responses(401, 404)},
+)
+def list_events(
+    job_id: str,
+    session: SessionDep,
+    services: ServicesDep,
+    limit: Limit = 100,
+    after: Annotated[int, Query(ge=0, description="Number of the last event that was seen.")] = 0,
+    accept: Annotated[str, Header(include_in_schema=False)] = "",
+    last_event_id: Annotated[int | None, Header(ge=0, description="As `after`; browsers send it by themselves.")] = None,
+) -> Response | Page[EventOut]:
+    """The events in order: a page at a time, or, with `Accept: text/event-stream`, as they happen until the job ends."""
+    jobs.get(session, job_id)
+    seen = after if last_event_id is None else last_event_id
+    if "text/event-stream" in accept:
+        return StreamingResponse(
+            follow(services.database, job_id, seen),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+    found, more = events.page(session, job_id, after=seen, limit=limit)
+    return Page(data=[EventOut.of(event) for event in found], has_more=more)
+
+
+@router.get("/{job_id}/metrics", summary="Figures of a training", responses=responses(401, 404))
+def list_metrics(
+    job_id: str,
+    session: SessionDep,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="How many to list at most.")] = 1000,
+    after: Annotated[int, Query(ge=0, description="Step of the last figures that were seen.")] = 0,
+) -> Page[MetricOut]:
+    """Loss, accuracy, learning rate and throughput, in order of the steps."""
+    jobs.get(session, job_id)
+    found, more = events.metrics(session, job_id, after=after, limit=limit)
+    return Page(data=[MetricOut.of(metric) for metric in found], has_more=more)

@@ -1,0 +1,163 @@
+"""What jobs look like from outside."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import ConfigDict, Field, JsonValue
+
+from api.pages import Metadata, Moment, Resource, Trouble
+from records.models import Job, JobEvent, JobMetric
+from ssl_core.spec import PretrainSpec, ResolvedPretrain
+
+Kind = Literal["ingest", "pretrain"]
+State = Literal["queued", "running", "pausing", "paused", "succeeded", "failed", "cancelling", "cancelled"]
+Priority = Annotated[int, Field(ge=-100, le=100, description="Jobs of a higher priority go first; -100 to 100.")]
+
+_REQUEST_EXAMPLE: JsonValue = {
+    "kind": "pretrain",
+    "dataset_id": "ds_01m857cvew41sr5m1t4d32qf12",
+    "task": {"name": "rotation"},
+    "encoder": {"name": "resnet18"},
+    "epochs": 100,
+}
+
+
+class PretrainRequest(PretrainSpec):
+    """Ask for an encoder to be pretrained."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _REQUEST_EXAMPLE})
+
+    kind: Literal["pretrain"] = "pretrain"
+    """What to do."""
+    dataset_id: str = Field(max_length=100)
+    """The dataset to learn from; it must be `ready`."""
+    priority: Priority = 0
+    metadata: Metadata = Field(default_factory=dict)
+
+    def spec(self) -> PretrainSpec:
+        """The part that is about the training."""
+        names = PretrainSpec.model_fields
+        return PretrainSpec.model_validate({name: getattr(self, name) for name in names})
+
+
+class IngestSpec(Resource):
+    """What an ingest job was asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    filename: str
+    """Name of the uploaded file."""
+
+
+class Progress(Resource):
+    """How far a job is."""
+
+    model_config = ConfigDict(extra="allow")
+
+    phase: str = Field(examples=["train"])
+    """What it is at: `scan`, `ingest`, `decode`, `train`, `export`."""
+    done: float | None = Field(default=None, examples=[1200])
+    """How much of this phase is done, in `unit`."""
+    total: float | None = Field(default=None, examples=[3900])
+    """How much there is to do in this phase; none as long as nobody knows."""
+    unit: str | None = Field(default=None, examples=["steps"])
+    """`steps`, `images` or `bytes`."""
+    step: int | None = None
+    """Optimizer steps so far."""
+    epoch: int | None = None
+    """Pass over the dataset, from 1."""
+    epochs: int | None = None
+    """Passes in all."""
+    loss: float | None = None
+    """Training loss, mean over the last steps."""
+    accuracy: float | None = None
+    """Accuracy in the pretext task, mean over the last steps, 0 to 1."""
+    images_per_second: float | None = None
+    """Images of the dataset that go through the network in a second."""
+    eta_seconds: float | None = None
+    """Seconds left, at this rate."""
+
+
+class JobOut(Resource):
+    """Something that takes time."""
+
+    object: Literal["job"] = "job"
+    """Always `job`."""
+    id: str
+    """Begins with `job_`."""
+    kind: Kind
+    """What it does."""
+    state: State
+    """Where it stands; `succeeded`, `failed` and `cancelled` are for good."""
+    attempt: int
+    """How many times a worker has taken it up."""
+    dataset_id: str | None
+    """What it works on; none if that was deleted since."""
+    priority: int
+    """Jobs of a higher priority go first."""
+    progress: Progress | None
+    """How far it is."""
+    spec: ResolvedPretrain | IngestSpec
+    """What it does in full: every `auto` decided."""
+    environment: dict[str, Any] | None
+    """Device and package versions of the newest attempt."""
+    model_id: str | None
+    """The model that it made."""
+    error: Trouble | None
+    """Why it failed."""
+    worker_id: str | None
+    """Which worker has it."""
+    created_at: Moment
+    """When it was asked for."""
+    started_at: Moment | None
+    """When a worker first took it up."""
+    finished_at: Moment | None
+    """When it ended."""
+    metadata: Metadata
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """Show a record."""
+        shown = {name: getattr(job, name) for name in cls.model_fields if name not in {"object", "metadata"}}
+        return cls.model_validate({**shown, "metadata": job.meta})
+
+
+class EventOut(Resource):
+    """Something that happened to a job."""
+
+    object: Literal["job.event"] = "job.event"
+    """Always `job.event`."""
+    seq: int
+    """Its number, from 1 without gaps. Give it as `after` to see what came later."""
+    type: str
+    """`state`, `log`, `environment`, `checkpoint`."""
+    at: Moment
+    """When it was written down."""
+    attempt: int
+    """The attempt that it belongs to."""
+    data: dict[str, Any]
+    """What happened."""
+
+    @classmethod
+    def of(cls, event: JobEvent) -> Self:
+        """Show a record."""
+        return cls(seq=event.seq, type=event.type, at=event.at, attempt=event.attempt, data=event.data)
+
+
+class MetricOut(Resource):
+    """Figures of a step."""
+
+    object: Literal["job.metric"] = "job.metric"
+    """Always `job.metric`."""
+    step: int
+    """Optimizer steps so far."""
+    epoch: int
+    """Pass over the dataset, from 1."""
+    at: Moment
+    """When they were taken."""
+    values: dict[str, float | None]
+    """Means since the figures before: `loss`, `accuracy`, `learning_rate`, `images_per_second`, …"""
+
+    @classmethod
+    def of(cls, metric: JobMetric) -> Self:
+        """Show a record."""
+        return cls(step=metric.step, epoch=metric.epoch, at=metric.at, values=metric.values)

@@ -1,0 +1,5 @@
+"""`python -m launcher` is `pretext-server`."""
+
+from launcher.main import main
+
+main()

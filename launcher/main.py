@@ -1,0 +1,127 @@
+"""The command line of the server."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Literal
+
+import typer
+
+from launcher.server import Server, StartError
+from records.log import set_up_logging
+from records.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+Device = Literal["auto", "cpu", "cuda"]
+DataDir = Annotated[Path | None, typer.Option(help="Folder for everything that the server keeps. [PRETEXT_DATA_DIR]")]
+Host = Annotated[str | None, typer.Option(help="Address to listen on. [PRETEXT_HOST; 127.0.0.1]")]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on, 0 for any. [PRETEXT_PORT; 8000]")]
+Workers = Annotated[int | None, typer.Option(min=1, max=64, help="Trainings to run at a time. [PRETEXT_WORKERS; 1]")]
+DeviceOption = Annotated[Device | None, typer.Option(help="What to train on. [PRETEXT_DEVICE; auto]")]
+
+
+def _settings(**options: object) -> Settings:
+    return Settings(**{name: value for name, value in options.items() if value is not None})  # type: ignore[arg-type]
+
+
+@app.command()
+def up(
+    data_dir: DataDir = None, host: Host = None, port: Port = None, workers: Workers = None, device: DeviceOption = None
+) -> None:
+    """Run the whole service on this machine until Ctrl-C: database, queue, API and a worker."""
+    settings = _settings(data_dir=data_dir, host=host, port=port, workers=workers, device=device)
+    set_up_logging(settings.log_level)
+    stopping = _stop_on_signals()
+    with Server(settings) as server:
+        print(f"Pretext Server   {server.url}")
+        print(f"docs             {server.url}/docs")
+        print(f"key              in {server.key_file}", flush=True)
+        while not stopping:
+            time.sleep(0.2)
+            server.look_after()
+        print("stopping …", flush=True)
+
+
+@app.command()
+def api(host: Host = None, port: Port = None) -> None:
+    """Run the API alone, for many machines. Settings come from PRETEXT_ variables."""
+    import uvicorn
+
+    settings = _settings(host=host, port=port)
+    uvicorn.run(
+        "api.app:served",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=settings.log_level == "debug",
+        server_header=False,
+        timeout_graceful_shutdown=3,
+    )
+
+
+@app.command()
+def worker(workers: Workers = None, device: DeviceOption = None) -> None:
+    """Run a worker alone, for many machines. Settings come from PRETEXT_ variables."""
+    from worker.app import run
+
+    settings = _settings(workers=workers, device=device)
+    try:
+        sys.exit(run(settings))
+    except RuntimeError as error:
+        _fail(str(error))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's tables up to date."""
+    from records.migrate import migrate as run
+
+    settings = Settings()
+    run(settings.database)
+    print("the database is up to date")
+
+
+@app.command()
+def demo(
+    data: Annotated[Path | None, typer.Argument(help="Your own pictures: a folder, an archive or an image.", exists=True)] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Length of the training in steps.")] = None,
+    device: DeviceOption = None,
+) -> None:
+    """Do the main job once in a throw-away folder: upload, train, watch, download, compare."""
+    from launcher.demo import run
+
+    try:
+        run(data, steps=steps, device=device or "auto")
+    except StartError as error:
+        _fail(str(error))
+
+
+def _stop_on_signals() -> list[int]:
+    """A list that is empty until SIGINT or SIGTERM comes."""
+    got: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        got.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, note)
+    return got
+
+
+def _fail(message: str) -> None:
+    print(f"pretext-server: {message}", file=sys.stderr)
+    sys.exit(1)
+
+
+def main() -> None:
+    """Entry point."""
+    os.umask(0o077)
+    try:
+        app()
+    except StartError as error:
+        _fail(str(error))

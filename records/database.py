@@ -1,0 +1,86 @@
+"""The database: SQLite or PostgreSQL behind one set of queries."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.orm import Session, sessionmaker
+
+logger = logging.getLogger(__name__)
+
+AfterCommit = Callable[[], None]
+
+
+class Database:
+    """An engine and the two kinds of transaction.
+
+    Args:
+        url: `sqlite:///PATH` or `postgresql+psycopg://…`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(url)
+        self._reads = sessionmaker(self.engine, expire_on_commit=False)
+        self._writes = sessionmaker(self.engine.execution_options(writes=True), expire_on_commit=False)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that only reads."""
+        with self._reads() as session, session.begin():
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction that is committed at the end, unless an exception comes out. What `after_commit` was given follows."""
+        with self._writes() as session:
+            with session.begin():
+                yield session
+            for action in session.info.pop("after_commit", []):
+                action()
+
+    def ping(self) -> None:
+        """Raise what the database raises if it does not answer."""
+        with self.read() as session:
+            session.execute(text("SELECT 1"))
+
+
+def after_commit(session: Session, action: AfterCommit) -> None:
+    """Do something once the transaction is safe, such as waking a worker. Not done if it is rolled back."""
+    session.info.setdefault("after_commit", []).append(action)
+
+
+def now(session: Session) -> datetime:
+    """The database's clock, so that leases do not depend on how well the clocks of several hosts agree."""
+    if session.get_bind().dialect.name == "postgresql":
+        moment: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
+        return moment
+    return datetime.now(UTC)
+
+
+def _engine(url: str) -> Engine:
+    if make_url(url).get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, connect_args={"connect_timeout": 5})
+    path = make_url(url).database
+    if path:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": 15, "check_same_thread": False}, pool_size=10, max_overflow=20)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver would begin transactions late; `_begin_sqlite` does it
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=15000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and writes later fails if another wrote in between; one that says so at its start waits.
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")

@@ -1,0 +1,12 @@
+"""The tables, one class a file."""
+
+from records.models.base import Base
+from records.models.dataset import Dataset
+from records.models.event import JobEvent
+from records.models.job import Job
+from records.models.key import ApiKey
+from records.models.metric import JobMetric
+from records.models.model import Model, ModelFile
+from records.models.worker import Worker
+
+__all__ = ["ApiKey", "Base", "Dataset", "Job", "JobEvent", "JobMetric", "Model", "ModelFile", "Worker"]

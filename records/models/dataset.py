@@ -1,0 +1,42 @@
+"""Datasets."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from records.models.base import Base, Json
+
+
+class Dataset(Base):
+    """Images that were uploaded, and what ingest made of them."""
+
+    __tablename__ = "datasets"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    state: Mapped[str] = mapped_column(String(16))
+    """`ingesting`, `ready` or `failed`."""
+    filename: Mapped[str] = mapped_column(String(500))
+    upload_bytes: Mapped[int] = mapped_column(BigInteger)
+    upload_sha256: Mapped[str] = mapped_column(String(64))
+    upload_key: Mapped[str | None] = mapped_column(String(200))
+    """Blob with the upload as it came; none once it is ingested."""
+    images: Mapped[int | None] = mapped_column(BigInteger)
+    refused: Mapped[int | None] = mapped_column(BigInteger)
+    median_side: Mapped[int | None]
+    """Median of the images' shorter sides, in pixels."""
+    labels: Mapped[list[str] | None] = mapped_column(Json)
+    """Names of the classes, if the upload had class folders."""
+    shards: Mapped[list[Any] | None] = mapped_column(Json)
+    """The Parquet shards in order, each `{key, rows, bytes, sha256}`."""
+    report: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    refused_key: Mapped[str | None] = mapped_column(String(200))
+    """Blob with the refused members, one JSON object a line."""
+    error: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    job_id: Mapped[str | None] = mapped_column(String(40))
+    """The job that ingests it."""
+    created_at: Mapped[datetime]
+    meta: Mapped[dict[str, str]] = mapped_column("metadata", Json, default=dict)
+    idempotency_key: Mapped[str | None] = mapped_column(String(255), unique=True)

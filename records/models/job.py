@@ -1,0 +1,46 @@
+"""Jobs."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from records.models.base import Base, Json
+
+
+class Job(Base):
+    """Something that takes time. The database owns it; the queue only wakes workers."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("ix_jobs_state_kind", "state", "kind"), Index("ix_jobs_dataset_id", "dataset_id"))
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    state: Mapped[str] = mapped_column(String(16))
+    attempt: Mapped[int] = mapped_column(default=0)
+    """Raised by every claim. A write by a worker names the attempt that it holds, and goes nowhere if that is over."""
+    failures: Mapped[int] = mapped_column(default=0)
+    """Crashes and lost workers since the last new checkpoint."""
+    priority: Mapped[int] = mapped_column(default=0)
+    dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id", ondelete="SET NULL"))
+    device: Mapped[str] = mapped_column(String(8), default="auto")
+    """What it has to run on: `auto`, `cpu` or `cuda`."""
+    spec: Mapped[dict[str, Any]] = mapped_column(Json)
+    progress: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    environment: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """Device and package versions of the newest attempt."""
+    checkpoints: Mapped[list[Any]] = mapped_column(Json, default=list)
+    """The newest last, each `{key, step, attempt}`."""
+    error: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    model_id: Mapped[str | None] = mapped_column(String(40))
+    worker_id: Mapped[str | None] = mapped_column(String(40))
+    lease_until: Mapped[datetime | None]
+    last_event: Mapped[int] = mapped_column(default=0)
+    """Number of its newest event."""
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    meta: Mapped[dict[str, str]] = mapped_column("metadata", Json, default=dict)
+    idempotency_key: Mapped[str | None] = mapped_column(String(255), unique=True)
+    request_hash: Mapped[str | None] = mapped_column(String(64))

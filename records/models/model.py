@@ -1,0 +1,40 @@
+"""Models: trained encoders."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from records.models.base import Base, Json
+
+
+class ModelFile(Base):
+    """One file of a model's bundle."""
+
+    __tablename__ = "model_files"
+
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    key: Mapped[str] = mapped_column(String(200))
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+
+
+class Model(Base):
+    """A trained encoder with its files. A job makes one at most."""
+
+    __tablename__ = "models"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    job_id: Mapped[str] = mapped_column(String(40), unique=True)
+    dataset_id: Mapped[str | None] = mapped_column(String(40))
+    task: Mapped[str] = mapped_column(String(40))
+    encoder: Mapped[dict[str, Any]] = mapped_column(Json)
+    features: Mapped[int]
+    image_size: Mapped[int]
+    metrics: Mapped[dict[str, Any]] = mapped_column(Json)
+    created_at: Mapped[datetime]
+    meta: Mapped[dict[str, str]] = mapped_column("metadata", Json, default=dict)
+    files: Mapped[list[ModelFile]] = relationship(order_by=ModelFile.name, lazy="selectin", cascade="all, delete-orphan")

@@ -1,0 +1,123 @@
+"""Datasets."""
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from records.database import now
+from records.errors import ConflictError, IdempotencyError, NotFoundError
+from records.models import Dataset
+from records.queries import jobs, pages
+
+
+def create(
+    session: Session,
+    *,
+    dataset_id: str,
+    name: str,
+    filename: str,
+    upload: tuple[str, int, str],
+    metadata: dict[str, str],
+    idempotency_key: str | None,
+) -> Dataset:
+    """Make a dataset of an upload (its blob's key, bytes and SHA-256), and the job that ingests it."""
+    key, size, sha256 = upload
+    dataset = Dataset(
+        id=dataset_id,
+        name=name,
+        state="ingesting",
+        filename=filename,
+        upload_key=key,
+        upload_bytes=size,
+        upload_sha256=sha256,
+        meta=metadata,
+        idempotency_key=idempotency_key,
+        created_at=now(session),
+    )
+    session.add(dataset)
+    session.flush()
+    dataset.job_id = jobs.create(session, kind="ingest", dataset_id=dataset_id, spec={"filename": filename}).id
+    return dataset
+
+
+def replayed(session: Session, key: str | None, sha256: str | None = None) -> Dataset | None:
+    """The dataset that an earlier upload with this idempotency key made.
+
+    Raises:
+        IdempotencyError: that upload had other content.
+    """
+    dataset = session.scalar(select(Dataset).where(Dataset.idempotency_key == key)) if key else None
+    if dataset is not None and sha256 is not None and dataset.upload_sha256 != sha256:
+        raise IdempotencyError
+    return dataset
+
+
+def get(session: Session, dataset_id: str, *, param: str | None = None) -> Dataset:
+    """Find a dataset.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    dataset = session.get(Dataset, dataset_id)
+    if dataset is None:
+        raise NotFoundError.of("dataset", dataset_id, param)
+    return dataset
+
+
+def ready(session: Session, dataset_id: str, *, param: str | None = None) -> Dataset:
+    """Find a dataset that can be read.
+
+    Raises:
+        NotFoundError: there is none with this id.
+        ConflictError: it is still being ingested, or that has failed.
+    """
+    dataset = get(session, dataset_id, param=param)
+    if dataset.state == "ingesting":
+        raise ConflictError(f"the dataset is still being ingested; wait for its job {dataset.job_id}", param=param)
+    if dataset.state != "ready":
+        told = (dataset.error or {}).get("message", "its ingest failed")
+        raise ConflictError(f"the dataset cannot be used: {told}", param=param)
+    return dataset
+
+
+def page(session: Session, *, limit: int, after: str | None, state: str | None = None) -> tuple[list[Dataset], bool]:
+    """One page of datasets, the newest first, and whether there is more."""
+    query = select(Dataset)
+    if state is not None:
+        query = query.where(Dataset.state == state)
+    return pages.newest_first(session, query, Dataset.id, limit, after)
+
+
+def delete(session: Session, dataset_id: str) -> None:
+    """Delete a dataset's record. Its jobs and models stay, without it.
+
+    Raises:
+        NotFoundError: there is none with this id.
+        ConflictError: a job still needs it.
+    """
+    dataset = get(session, dataset_id)
+    active = jobs.active_on(session, dataset_id)
+    if active:
+        names = ", ".join(job.id for job in active[:3])
+        raise ConflictError(f"jobs still need this dataset ({names}); cancel them or wait for their end, then delete it")
+    session.delete(dataset)
+
+
+def fail(session: Session, dataset_id: str, error: dict[str, Any]) -> None:
+    """Note that the ingest has failed for good."""
+    dataset = session.get(Dataset, dataset_id)
+    if dataset is not None and dataset.state == "ingesting":
+        dataset.state = "failed"
+        dataset.error = error
+
+
+def reported(session: Session, dataset_id: str) -> Dataset:
+    """Find a dataset that has a report: one that is ready, or whose images were all refused.
+
+    Raises:
+        NotFoundError: there is none with this id.
+        ConflictError: it is still being ingested, or failed before there was anything to tell.
+    """
+    dataset = get(session, dataset_id)
+    return dataset if dataset.report is not None else ready(session, dataset_id)

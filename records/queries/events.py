@@ -1,0 +1,72 @@
+"""Events and metrics of jobs."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Insert, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from records.database import now
+from records.models import Job, JobEvent, JobMetric
+
+
+def add(session: Session, job_id: str, attempt: int, found: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    """Append events to a job. Its row is locked until the transaction ends, so numbers appear in order and without gaps."""
+    if not found:
+        return
+    number = update(Job).where(Job.id == job_id).values(last_event=Job.last_event + len(found)).returning(Job.last_event)
+    last = session.execute(number, execution_options={"synchronize_session": False}).scalar_one()
+    moment = now(session)
+    rows = [
+        {"job_id": job_id, "seq": last - len(found) + place, "at": moment, "attempt": attempt, "type": type_, "data": data}
+        for place, (type_, data) in enumerate(found, start=1)
+    ]
+    session.execute(insert(JobEvent), rows)
+
+
+def state(session: Session, job: Job, **more: Any) -> None:
+    """Note that a job has gone to the state that it is in."""
+    add(session, job.id, job.attempt, [("state", {"state": str(job.state), **more})])
+
+
+def page(session: Session, job_id: str, *, after: int, limit: int) -> tuple[list[JobEvent], bool]:
+    """Events after a number, oldest first, and whether there is more."""
+    query = select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.seq > after).order_by(JobEvent.seq).limit(limit + 1)
+    found = list(session.scalars(query))
+    return found[:limit], len(found) > limit
+
+
+def put_metrics(session: Session, job_id: str, attempt: int, found: Sequence[dict[str, Any]]) -> None:
+    """Store figures, each `{time, step, epoch, values}`; those of a step that is trained again replace the earlier ones."""
+    newest = {metric["step"]: metric for metric in found}
+    if not newest:
+        return
+    rows = [
+        {
+            "job_id": job_id,
+            "step": step,
+            "epoch": metric["epoch"],
+            "at": datetime.fromtimestamp(metric["time"], UTC),
+            "attempt": attempt,
+            "values": metric["values"],
+        }
+        for step, metric in newest.items()
+    ]
+    session.execute(_upsert(session), rows)
+
+
+def _upsert(session: Session) -> Insert:
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(JobMetric)
+    new = {name: statement.excluded[name] for name in ("epoch", "at", "attempt", "values")}
+    upsert: Insert = statement.on_conflict_do_update(index_elements=["job_id", "step"], set_=new)
+    return upsert
+
+
+def metrics(session: Session, job_id: str, *, after: int, limit: int) -> tuple[list[JobMetric], bool]:
+    """Figures after a step, in order of the steps, and whether there is more."""
+    query = select(JobMetric).where(JobMetric.job_id == job_id, JobMetric.step > after).order_by(JobMetric.step).limit(limit + 1)
+    found = list(session.scalars(query))
+    return found[:limit], len(found) > limit

@@ -1,0 +1,121 @@
+"""Jobs, as their owner sees them: make, find, list, cancel."""
+
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from records.database import now
+from records.errors import ConflictError, IdempotencyError, NotFoundError
+from records.ids import new_id
+from records.models import Job
+from records.queries import events, pages
+from records.states import ENDED, HELD, JobState
+
+
+def create(
+    session: Session,
+    *,
+    kind: str,
+    dataset_id: str,
+    spec: dict[str, Any],
+    device: str = "auto",
+    priority: int = 0,
+    metadata: dict[str, str] | None = None,
+    idempotency_key: str | None = None,
+    request_hash: str | None = None,
+) -> Job:
+    """Make a queued job."""
+    job = Job(
+        id=new_id("job"),
+        kind=kind,
+        state=JobState.QUEUED,
+        attempt=0,
+        failures=0,
+        last_event=0,
+        dataset_id=dataset_id,
+        device=device,
+        spec=spec,
+        checkpoints=[],
+        priority=priority,
+        meta=metadata or {},
+        idempotency_key=idempotency_key,
+        request_hash=request_hash,
+        created_at=now(session),
+    )
+    session.add(job)
+    session.flush()
+    events.state(session, job)
+    return job
+
+
+def get(session: Session, job_id: str, *, param: str | None = None) -> Job:
+    """Find a job.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    job = session.get(Job, job_id)
+    if job is None:
+        raise NotFoundError.of("job", job_id, param)
+    return job
+
+
+def replayed(session: Session, key: str | None, request_hash: str) -> Job | None:
+    """The job that an earlier request with this idempotency key made.
+
+    Raises:
+        IdempotencyError: that request asked for something else.
+    """
+    job = session.scalar(select(Job).where(Job.idempotency_key == key)) if key else None
+    if job is not None and job.request_hash != request_hash:
+        raise IdempotencyError
+    return job
+
+
+def page(
+    session: Session,
+    *,
+    limit: int,
+    after: str | None,
+    state: str | None = None,
+    kind: str | None = None,
+    dataset_id: str | None = None,
+) -> tuple[list[Job], bool]:
+    """One page of jobs, the newest first, and whether there is more."""
+    query = select(Job)
+    for column, value in ((Job.state, state), (Job.kind, kind), (Job.dataset_id, dataset_id)):
+        if value is not None:
+            query = query.where(column == value)
+    return pages.newest_first(session, query, Job.id, limit, after)
+
+
+def cancel(session: Session, job_id: str) -> Job:
+    """Ask for a job to be cancelled. What no worker has is cancelled at once; to cancel twice is to cancel once.
+
+    Raises:
+        NotFoundError: there is none with this id.
+        ConflictError: it has already ended in another way.
+    """
+    moment = now(session)
+    waiting = update(Job).where(Job.id == job_id, Job.state.in_([JobState.QUEUED, JobState.PAUSED]))
+    held = update(Job).where(Job.id == job_id, Job.state.in_([JobState.RUNNING, JobState.PAUSING]))
+    ended = session.execute(waiting.values(state=JobState.CANCELLED, finished_at=moment).returning(Job.id)).first()
+    asked = session.execute(held.values(state=JobState.CANCELLING).returning(Job.id)).first()
+    session.expire_all()
+    job = get(session, job_id)
+    if ended or asked:
+        events.state(session, job)
+    elif job.state not in {JobState.CANCELLED, JobState.CANCELLING}:
+        raise ConflictError(f"the job has already {job.state}; there is nothing left to cancel")
+    return job
+
+
+def active_on(session: Session, dataset_id: str) -> list[Job]:
+    """The jobs that still need a dataset."""
+    return list(session.scalars(select(Job).where(Job.dataset_id == dataset_id, Job.state.not_in([str(s) for s in ENDED]))))
+
+
+def is_held(job: Job) -> bool:
+    """Whether a worker has it now."""
+    return job.state in HELD

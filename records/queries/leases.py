@@ -1,0 +1,159 @@
+"""Jobs, as a worker sees them: claim, keep, write down, hand back, end.
+
+Every write of a worker names its attempt. Once another attempt has begun, or the job has ended, it changes nothing and says so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy.orm import Session
+
+from records.database import now
+from records.models import Job
+from records.queries import events
+from records.states import HELD, JobState
+
+_UNSYNCED = {"synchronize_session": False}
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A worker's hold on a job."""
+
+    job_id: str
+    attempt: int
+
+
+class LeaseLostError(Exception):
+    """Another attempt has the job, or it has ended; nothing was written."""
+
+
+def next_queued(session: Session, kinds: Sequence[str], devices: Sequence[str], limit: int = 1) -> list[str]:
+    """Ids of the jobs to run next: the highest priority first, then the oldest."""
+    query = (
+        select(Job.id)
+        .where(Job.state == JobState.QUEUED, Job.kind.in_(kinds), Job.device.in_(devices))
+        .order_by(Job.priority.desc(), Job.id)
+        .limit(limit)
+    )
+    return list(session.scalars(query))
+
+
+def claim(session: Session, job_id: str, worker_id: str, seconds: float) -> Job | None:
+    """Take a job that nobody has, for a while. None if somebody was quicker."""
+    moment = now(session)
+    taken = session.execute(
+        update(Job)
+        .where(Job.id == job_id, Job.state == JobState.QUEUED)
+        .values(
+            state=JobState.RUNNING,
+            attempt=Job.attempt + 1,
+            worker_id=worker_id,
+            lease_until=moment + timedelta(seconds=seconds),
+        )
+        .returning(Job.id),
+        execution_options=_UNSYNCED,
+    ).first()
+    if taken is None:
+        return None
+    job = session.get_one(Job, job_id, populate_existing=True)
+    job.started_at = job.started_at or moment
+    events.state(session, job, worker_id=worker_id)
+    return job
+
+
+def renew(session: Session, lease: Lease, seconds: float) -> JobState:
+    """Keep a job for a while longer, and read the state that its owner wants it in.
+
+    Raises:
+        LeaseLostError: it is no longer this worker's.
+    """
+    until = now(session) + timedelta(seconds=seconds)
+    row = session.execute(
+        update(Job).where(_held(lease)).values(lease_until=until).returning(Job.state), execution_options=_UNSYNCED
+    ).first()
+    if row is None:
+        raise LeaseLostError
+    return JobState(row[0])
+
+
+def hold(session: Session, lease: Lease) -> Job:
+    """Read a job for a write in the same transaction, which no other attempt can get into.
+
+    Raises:
+        LeaseLostError: it is no longer this worker's.
+    """
+    job = session.scalar(select(Job).where(_held(lease)).with_for_update(), execution_options={"populate_existing": True})
+    if job is None:
+        raise LeaseLostError
+    return job
+
+
+def write_down(
+    session: Session,
+    lease: Lease,
+    *,
+    found: Sequence[tuple[str, dict[str, Any]]],
+    metrics: Sequence[dict[str, Any]],
+    progress: dict[str, Any] | None,
+) -> None:
+    """Store what a running job said of itself.
+
+    Raises:
+        LeaseLostError: it is no longer this worker's.
+    """
+    job = hold(session, lease)
+    if progress is not None:
+        job.progress = progress
+    session.flush()
+    events.add(session, job.id, job.attempt, found)
+    events.put_metrics(session, job.id, job.attempt, metrics)
+
+
+def end(session: Session, job: Job, state: JobState, *, error: dict[str, Any] | None = None, **more: Any) -> None:
+    """End a job, or put it back in the queue. `job` was read by `hold` in this transaction."""
+    job.state = state
+    job.lease_until = None
+    job.worker_id = None
+    if state is not JobState.QUEUED:
+        job.finished_at = now(session)
+        job.error = error
+    session.flush()
+    told = {**more, "error": error}
+    events.state(session, job, **{name: value for name, value in told.items() if value is not None})
+
+
+def reap(session: Session, *, max_failures: int) -> list[str]:
+    """Free the jobs whose worker has not been heard of: back to the queue, or to their end. Gives the ids of those to run again."""
+    moment = now(session)
+    lost = select(Job).where(Job.state.in_([str(s) for s in HELD]), Job.lease_until < moment).with_for_update(skip_locked=True)
+    again = []
+    for job in session.scalars(lost):
+        if job.state == JobState.CANCELLING:
+            end(session, job, JobState.CANCELLED, reason="its worker was lost")
+        elif job.failures + 1 >= max_failures:
+            job.failures += 1
+            end(session, job, JobState.FAILED, error=too_many_failures(job.failures))
+        elif job.state == JobState.PAUSING:
+            end(session, job, JobState.PAUSED, reason="its worker was lost")
+        else:
+            job.failures += 1
+            end(session, job, JobState.QUEUED, reason="its worker was lost")
+            again.append(job.id)
+    return again
+
+
+def too_many_failures(times: int) -> dict[str, str]:
+    """The error of a job that takes its workers down with it."""
+    return {
+        "code": "worker_lost",
+        "message": f"the job lost its worker or crashed {times} times in a row without getting further; look at its events, "
+        "and try a smaller `batch_size`, `image_size` or encoder if memory may be short",
+    }
+
+
+def _held(lease: Lease) -> ColumnElement[bool]:
+    return and_(Job.id == lease.job_id, Job.attempt == lease.attempt, Job.state.in_([str(s) for s in HELD]))

@@ -1,0 +1,35 @@
+"""Workers."""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from records.database import now
+from records.models import Worker
+
+ALIVE_SECONDS = 60
+_FORGOTTEN_DAYS = 7
+
+
+def seen(session: Session, worker_id: str, *, host: str, pid: int, device: str, slots: dict[str, Any]) -> None:
+    """Note that a worker is alive."""
+    moment = now(session)
+    worker = session.get(Worker, worker_id)
+    if worker is None:
+        session.execute(delete(Worker).where(Worker.seen_at < moment - timedelta(days=_FORGOTTEN_DAYS)))
+        worker = Worker(id=worker_id, host=host, pid=pid, device=device, slots=slots, started_at=moment)
+        session.add(worker)
+    worker.seen_at = moment
+
+
+def gone(session: Session, worker_id: str) -> None:
+    """Note that a worker has stopped in good order."""
+    session.execute(delete(Worker).where(Worker.id == worker_id))
+
+
+def devices(session: Session) -> set[str]:
+    """What the workers that are alive can train on; empty if none is."""
+    since = now(session) - timedelta(seconds=ALIVE_SECONDS)
+    return set(session.scalars(select(Worker.device).where(Worker.seen_at > since).distinct()))

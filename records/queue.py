@@ -1,0 +1,55 @@
+"""Waking workers: by a Celery message that holds a job's id and nothing else.
+
+The message is a hint. If it is lost, a worker finds the job in the database a few seconds later.
+"""
+
+import logging
+from collections.abc import Callable
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+logger = logging.getLogger(__name__)
+
+RUN_JOB = "pretext.run_job"
+QUEUE = "pretext"
+CUDA_QUEUE = "pretext.cuda"
+"""Jobs that have to run on a GPU; only workers that have one listen here."""
+
+Wake = Callable[[str, str], None]
+"""Called with a job's id and the device it needs, once the job is committed."""
+
+
+def celery_app(broker: str) -> Celery:
+    """The Celery application of both sides: the API sends by name, the worker adds the task."""
+    app = Celery("pretext", broker=broker, set_as_current=False)
+    app.conf.update(
+        task_default_queue=QUEUE,
+        task_ignore_result=True,
+        task_acks_late=False,
+        task_serializer="json",
+        accept_content=["json"],
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_send_task_events=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 2, "retry_on_timeout": False},
+        redis_socket_timeout=5,
+        redis_socket_connect_timeout=2,
+    )
+    return app
+
+
+def waker(app: Celery) -> Wake:
+    """A function that wakes a worker for a job. A broker that is away is logged and no more: the job is safe in the database."""
+
+    def wake(job_id: str, device: str) -> None:
+        queue = CUDA_QUEUE if device == "cuda" else QUEUE
+        try:
+            app.send_task(RUN_JOB, args=[job_id], queue=queue, retry=False)
+        except (OperationalError, OSError) as error:
+            logger.warning("the broker is away (%s); a worker will find %s by itself", error, job_id)
+
+    return wake

@@ -1,0 +1,112 @@
+"""Settings, read from `PRETEXT_…` variables. The README's table is made from the docstrings here."""
+
+import os
+import tempfile
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_LONGEST_SOCKET_PATH = 100
+"""Linux takes 107 bytes in the path of a unix socket."""
+
+
+def default_data_dir() -> Path:
+    """Where a server keeps its things if nobody says otherwise."""
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "pretext-server"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. All of it has a default that works on one machine."""
+
+    model_config = SettingsConfigDict(env_prefix="PRETEXT_", use_attribute_docstrings=True, extra="ignore")
+
+    data_dir: Path = Field(default_factory=default_data_dir)
+    """Folder for everything that the embedded default keeps: database, queue, blobs, cache, key."""
+    database_url: str = ""
+    """SQLAlchemy URL, `postgresql+psycopg://…` or `sqlite:///…`. Default: SQLite in the data folder."""
+    broker_url: str = ""
+    """Redis or Valkey, `redis://…`. Default: the embedded Valkey on a unix socket in the data folder."""
+    blobs_url: str = ""
+    """Where uploads, datasets and models lie, `file:///…`. Default: `blobs` in the data folder."""
+    cache_dir: Path | None = None
+    """Folder of a worker for decoded images, best on a fast local disk. Default: `cache` in the data folder."""
+    cache_bytes: int = Field(default=50 * 2**30, ge=2**20)
+    """Bound of the cache folder, in bytes; the entries used longest ago make room."""
+    scratch_dir: Path | None = None
+    """Folder of a worker for running jobs. Default: `scratch` in the data folder."""
+
+    api_key: SecretStr | None = None
+    """A key that the API accepts from its first start on. `pretext-server up` makes its own instead."""
+    host: str = "127.0.0.1"
+    """Address that the API listens on."""
+    port: int = Field(default=8000, ge=0, le=65535)
+    """Port that the API listens on."""
+    allowed_hosts: str = "localhost,127.0.0.1,[::1]"
+    """Host names that requests may be addressed to, separated by commas; `*` for any, behind a proxy that checks them."""
+    max_upload_bytes: int = Field(default=1 << 40, ge=1)
+    """Largest upload, in bytes."""
+    min_free_bytes: int = Field(default=256 << 20, ge=0)
+    """Space that uploads leave free on the disk of the blobs, in bytes."""
+
+    workers: int = Field(default=1, ge=1, le=64)
+    """Trainings that one worker runs at a time. Ingests run beside them."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """What a worker trains on. `auto`: the GPU if there is one."""
+    checkpoint_seconds: float = Field(default=30, gt=0)
+    """Seconds of training between checkpoints."""
+    lease_seconds: float = Field(default=15, gt=0)
+    """Seconds without a heartbeat after which a job is taken from its worker."""
+    heartbeat_seconds: float = Field(default=1, gt=0)
+    """Seconds between heartbeats, and the longest that a running job does not notice a cancel."""
+    reaper_seconds: float = Field(default=3, gt=0)
+    """Seconds between two looks for waiting jobs and for expired leases."""
+    grace_seconds: float = Field(default=10, gt=0)
+    """Seconds that a job has to write its checkpoint after it is asked to stop."""
+    max_failures: int = Field(default=4, ge=1)
+    """Crashes and lost workers in a row, without a new checkpoint between them, after which a job fails."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """How much the server's processes say."""
+
+    @cached_property
+    def database(self) -> str:
+        """URL of the database, decided."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'pretext.db'}"
+
+    @cached_property
+    def valkey_socket(self) -> Path:
+        """Unix socket of the embedded Valkey; outside the data folder if that lies too deep for a socket's path."""
+        path = self.data_dir.resolve() / "valkey.sock"
+        if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
+            return path
+        name = sha256(os.fsencode(path)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"pretext-{os.getuid()}-{name}" / "valkey.sock"
+
+    @cached_property
+    def broker(self) -> str:
+        """URL of the broker, decided."""
+        return self.broker_url or f"redis+socket://{self.valkey_socket}"
+
+    @cached_property
+    def blobs(self) -> str:
+        """URL of the blob store, decided."""
+        return self.blobs_url or f"file://{self.data_dir.resolve() / 'blobs'}"
+
+    @cached_property
+    def cache(self) -> Path:
+        """Folder for decoded images, decided."""
+        return self.cache_dir or self.data_dir.resolve() / "cache"
+
+    @cached_property
+    def scratch(self) -> Path:
+        """Folder for running jobs, decided."""
+        return self.scratch_dir or self.data_dir.resolve() / "scratch"
+
+    @property
+    def hosts(self) -> list[str]:
+        """The allowed host names."""
+        return [host.strip() for host in self.allowed_hosts.split(",") if host.strip()]

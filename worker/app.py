@@ -1,0 +1,68 @@
+"""The Celery application of a worker. The task is a wake-up call; `worker/engine.py` does the work."""
+
+import logging
+import os
+from typing import Any
+
+from celery import Celery, signals
+
+from records.blobs import open_blobs
+from records.database import Database
+from records.log import set_up_logging
+from records.queue import CUDA_QUEUE, QUEUE, RUN_JOB, celery_app, waker
+from records.settings import Settings
+from worker.devices import find_device
+from worker.engine import Engine
+
+logger = logging.getLogger(__name__)
+
+_SPARE_THREADS = 2
+"""For wake-ups that find no free slot: they are over at once, and must not wait behind jobs."""
+
+
+def build(settings: Settings, engine: Engine) -> Celery:
+    """The application with its task and its signals."""
+    app = celery_app(settings.broker)
+
+    @app.task(name=RUN_JOB)  # type: ignore[untyped-decorator]  # Celery has no types
+    def run_job(job_id: str) -> None:
+        engine.work(job_id)
+
+    def on_ready(**_: Any) -> None:
+        logger.info("worker %s is ready", engine.worker_id)
+
+    def on_shutting_down(**_: Any) -> None:
+        engine.stop()
+
+    signals.setup_logging.connect(lambda **_: None, weak=False)  # the service's own logging is set up already
+    signals.worker_ready.connect(on_ready, weak=False)
+    signals.worker_shutting_down.connect(on_shutting_down, weak=False)
+    return app
+
+
+def run(settings: Settings) -> int:
+    """Run a worker until it is told to stop; gives the exit status."""
+    set_up_logging(settings.log_level)
+    device = find_device(settings.device)
+    wake = waker(celery_app(settings.broker))
+    engine = Engine(settings, Database(settings.database), open_blobs(settings.blobs), wake, device)
+    app = build(settings, engine)
+    engine.start()
+    queues = f"{QUEUE},{CUDA_QUEUE}" if device == "cuda" else QUEUE
+    worker = app.Worker(
+        hostname=f"{engine.worker_id}@{os.uname().nodename}",
+        pool="threads",
+        concurrency=engine.slots + _SPARE_THREADS,
+        queues=queues.split(","),
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        loglevel=settings.log_level.upper(),
+        quiet=True,
+    )
+    try:
+        worker.start()
+    finally:
+        engine.stop()
+        engine.close()
+    return int(worker.exitcode or 0)

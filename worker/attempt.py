@@ -1,0 +1,221 @@
+"""One attempt at a job: run it in a child process, watch it, and bring it to an end."""
+
+import logging
+import shutil
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from records.blobs import Blobs
+from records.database import Database, after_commit
+from records.errors import RecordsError
+from records.models import Job
+from records.queries import leases
+from records.queries.leases import Lease, LeaseLostError
+from records.settings import Settings
+from records.states import JobState
+from ssl_core.events import Ticker
+from ssl_core.process import EXIT_INTERRUPTED, EXIT_OK, EXIT_USER_ERROR
+from worker import checkpoints
+from worker.child import Child
+from worker.heartbeat import Heartbeat
+from worker.journal import Journal
+from worker.kinds import Kind, Workplace
+
+logger = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.1
+_FLUSH_SECONDS = 0.5
+_AWAY_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the child ended."""
+
+    status: int
+    """Exit status; negative for the signal that ended it."""
+    result: dict[str, Any] | None
+    error: dict[str, Any] | None
+    last_words: str
+
+
+class Attempt:
+    """Runs a job that was claimed.
+
+    Args:
+        database, blobs, settings: what to work with.
+        lease: the claim.
+        kind: the kind of the job, prepared.
+        place: where the attempt works.
+        arguments: the child's command line.
+        stopping: set when the worker has to go; the job is handed back then.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        blobs: Blobs,
+        settings: Settings,
+        *,
+        lease: Lease,
+        kind: Kind,
+        place: Workplace,
+        arguments: list[str],
+        stopping: threading.Event,
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._settings = settings
+        self._lease = lease
+        self._kind = kind
+        self._place = place
+        self._arguments = arguments
+        self._stopping = stopping
+        self._journal = Journal(database, lease)
+        self._checkpoint: dict[str, Any] | None = None
+        self._result: dict[str, Any] | None = None
+        self._error: dict[str, Any] | None = None
+
+    def run(self) -> None:
+        """Run the job to its end, to where it is handed back, or until it is lost."""
+        settings = self._settings
+        try:
+            with Heartbeat(
+                self._database, self._lease, every=settings.heartbeat_seconds, lasting=settings.lease_seconds
+            ) as heartbeat:
+                child = Child(self._arguments, self._place.folder / "log.txt")
+                try:
+                    outcome = self._watch(child, heartbeat)
+                finally:
+                    child.kill()
+                self._settle(outcome)
+        except LeaseLostError:
+            logger.warning("%s went to another attempt than %d; this one stops", self._lease.job_id, self._lease.attempt)
+            if not self._published():
+                self._kind.discard(self._place)
+        finally:
+            shutil.rmtree(self._place.folder, ignore_errors=True)
+
+    def _watch(self, child: Child, heartbeat: Heartbeat) -> Outcome:
+        flush = Ticker(_FLUSH_SECONDS)
+        kill_at: float | None = None
+        while True:
+            status = child.wait(_LOOK_SECONDS)
+            self._take(child.events())
+            if heartbeat.lost:
+                raise LeaseLostError
+            if status is not None or flush.due():
+                self._write_down()
+            if status is not None:
+                return Outcome(status, self._result, self._error, child.last_words())
+            if kill_at is None and (heartbeat.state is not JobState.RUNNING or self._stopping.is_set()):
+                child.ask_to_stop()
+                kill_at = time.monotonic() + self._settings.grace_seconds
+            if kill_at is not None and time.monotonic() > kill_at:
+                child.kill()
+
+    def _take(self, events: list[dict[str, Any]]) -> None:
+        for event in events:
+            if event["type"] == "checkpoint":
+                self._checkpoint = event
+            elif event["type"] == "result":
+                self._result = event
+            elif event["type"] == "error":
+                self._error = {"code": event["code"], "message": event["message"]}
+            else:
+                self._journal.add(event)
+
+    def _write_down(self) -> None:
+        if not self._journal.flush() or self._checkpoint is None:
+            return
+        try:
+            checkpoints.keep(self._database, self._blobs, self._lease, self._checkpoint)
+            self._checkpoint = None
+        except DBAPIError as error:
+            logger.warning("the database is away, a checkpoint waits: %s", error)
+        except (RecordsError, OSError) as error:
+            self._checkpoint = None
+            self._journal.add({"type": "log", "level": "warning", "message": f"a checkpoint could not be stored: {error}"})
+
+    def _settle(self, outcome: Outcome) -> None:
+        """Write down the end, however long the database is away."""
+        outcome = self._stored(outcome)
+        while True:
+            try:
+                self._write_down()
+                with self._database.write() as session:
+                    self._end(session, leases.hold(session, self._lease), outcome)
+            except DBAPIError as error:
+                logger.warning("the database is away, the end of %s waits: %s", self._lease.job_id, error)
+                time.sleep(_AWAY_SECONDS)
+            else:
+                return
+
+    def _stored(self, outcome: Outcome) -> Outcome:
+        if outcome.status != EXIT_OK or outcome.result is None:
+            return outcome
+        try:
+            self._kind.store(self._place)
+        except (RecordsError, OSError) as error:
+            code = error.code if isinstance(error, RecordsError) else "storage_failed"
+            failure = {"code": code, "message": f"the result could not be stored: {error}"}
+            return Outcome(EXIT_USER_ERROR, None, failure, outcome.last_words)
+        return outcome
+
+    def _end(self, session: Session, job: Job, outcome: Outcome) -> None:
+        if job.state == JobState.CANCELLING:
+            self._kind.discard(self._place)
+            self._kind.on_end(session, job, None)
+            self._drop_checkpoints(session, job)
+            leases.end(session, job, JobState.CANCELLED)
+        elif outcome.status == EXIT_OK and outcome.result is not None:
+            self._kind.publish(session, job, outcome.result)
+            self._drop_checkpoints(session, job)
+            leases.end(session, job, JobState.SUCCEEDED, model_id=job.model_id)
+        elif outcome.status == EXIT_INTERRUPTED or self._stopping.is_set():
+            paused = job.state == JobState.PAUSING
+            leases.end(session, job, JobState.PAUSED if paused else JobState.QUEUED, reason="handed back by its worker")
+        elif outcome.status < 0 and job.failures + 1 < self._settings.max_failures:
+            job.failures += 1
+            leases.end(session, job, JobState.QUEUED, reason=f"its process was ended by {_signal_name(-outcome.status)}")
+        else:
+            error = outcome.error or _crash(outcome)
+            self._kind.on_end(session, job, error)
+            leases.end(session, job, JobState.FAILED, error=error)
+
+    def _published(self) -> bool:
+        """Whether the job has ended by this very attempt: a commit can succeed although its answer does not arrive."""
+        with self._database.read() as session:
+            job = session.get(Job, self._lease.job_id)
+            return job is not None and job.attempt == self._lease.attempt and job.state == JobState.SUCCEEDED
+
+    def _drop_checkpoints(self, session: Session, job: Job) -> None:
+        prefix = f"jobs/{job.id}"
+        job.checkpoints = []
+        after_commit(session, lambda: self._blobs.delete(prefix))
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _crash(outcome: Outcome) -> dict[str, Any]:
+    if outcome.status < 0:
+        name = _signal_name(-outcome.status)
+        memory = "; most likely the machine ran out of memory: try a smaller `batch_size`, `image_size` or encoder"
+        return {"code": "killed", "message": f"the job's process was ended by {name}{memory if name == 'SIGKILL' else ''}"}
+    last = outcome.last_words.splitlines()[-1:] or ["it left no message"]
+    return {
+        "code": "crashed",
+        "message": f"the job's process ended with status {outcome.status}: {last[0][:500]}",
+        "log": outcome.last_words,
+    }

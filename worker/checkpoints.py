@@ -1,0 +1,34 @@
+"""Checkpoints of running jobs, in the blob store, where the next attempt finds them on whichever host it runs."""
+
+from pathlib import Path
+from typing import Any
+
+from records.blobs import Blobs
+from records.database import Database, after_commit
+from records.queries import events, leases
+from records.queries.leases import Lease
+
+KEPT = 2
+"""The one before the newest stays, in case the newest turns out to be damaged."""
+
+
+def keep(database: Database, blobs: Blobs, lease: Lease, event: dict[str, Any]) -> None:
+    """Store a checkpoint that the child has written, and let the job know of it.
+
+    Raises:
+        LeaseLostError: the job is no longer this attempt's.
+        DBAPIError: the database is away.
+        DiskFullError: there is no room.
+    """
+    step = int(event["step"])
+    key = f"jobs/{lease.job_id}/checkpoints/{step:09}-{lease.attempt}"
+    blobs.put(key, Path(event["path"]))
+    with database.write() as session:
+        job = leases.hold(session, lease)
+        checkpoints = [*job.checkpoints, {"key": key, "step": step, "attempt": lease.attempt}]
+        job.checkpoints = checkpoints[-KEPT:]
+        job.failures = 0
+        session.flush()
+        events.add(session, job.id, job.attempt, [("checkpoint", {"step": step})])
+        for old in checkpoints[:-KEPT]:
+            after_commit(session, lambda gone=old["key"]: blobs.delete(gone))  # type: ignore[misc]

@@ -1,0 +1,101 @@
+"""The process that a job runs in, and the pipe that it tells its events by."""
+
+import contextlib
+import json
+import logging
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+logger = logging.getLogger(__name__)
+
+_LAST_WORDS = 4000
+
+
+class Child:
+    """`python -m ssl_core …` in a process group of its own, so that whatever it starts goes with it.
+
+    Args:
+        arguments: the command line behind `python -m ssl_core`.
+        log: file that its standard output and error go to.
+    """
+
+    def __init__(self, arguments: Sequence[str], log: Path) -> None:
+        self._log = log
+        self._events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        reading, writing = os.pipe()
+        command = [sys.executable, "-m", "ssl_core", *arguments, "--events-fd", str(writing), "--supervisor", str(os.getpid())]
+        try:
+            with log.open("ab") as output:
+                self._process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=[writing], start_new_session=True
+                )
+        except BaseException:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+        self._reader = threading.Thread(target=self._read, args=[os.fdopen(reading, "rb")], name=f"events-{self.pid}", daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        """Its process id, which is that of its group as well."""
+        return self._process.pid
+
+    def wait(self, seconds: float) -> int | None:
+        """Its exit status (negative: the signal that ended it) once it has one, None if it runs on for so long.
+
+        By then all that it ever said can be taken by `events`.
+        """
+        try:
+            status = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        self.kill()  # what it may have left behind in its group, which would keep the pipe open
+        self._reader.join(5)
+        return status
+
+    def events(self) -> list[dict[str, Any]]:
+        """What it has said since the last call."""
+        found = []
+        while True:
+            try:
+                found.append(self._events.get_nowait())
+            except queue.Empty:
+                return found
+
+    def ask_to_stop(self) -> None:
+        """Have it write a checkpoint and end."""
+        self._signal(signal.SIGTERM, group=False)
+
+    def kill(self) -> None:
+        """End it and all that it has started, at once."""
+        self._signal(signal.SIGKILL, group=True)
+
+    def last_words(self) -> str:
+        """The end of what it wrote to its standard output and error."""
+        with self._log.open("rb") as file:
+            file.seek(max(0, self._log.stat().st_size - _LAST_WORDS))
+            return file.read().decode("utf-8", "replace").strip()
+
+    def _signal(self, number: signal.Signals, *, group: bool) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            (os.killpg if group else os.kill)(self.pid, number)
+
+    def _read(self, pipe: BinaryIO) -> None:
+        with pipe:
+            for line in pipe:
+                try:
+                    event = json.loads(line)
+                    event["type"] + ""
+                except (ValueError, KeyError, TypeError):
+                    logger.warning("the job said something that is no event: %.200r", line)
+                    continue
+                self._events.put(event)

@@ -1,0 +1,189 @@
+"""The engine of a worker: free slots, claims, and the reaper that lets nothing get lost."""
+
+import logging
+import os
+import shutil
+import socket
+import threading
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy.exc import DBAPIError
+
+from records.blobs import Blobs
+from records.database import Database
+from records.errors import RecordsError
+from records.ids import new_id
+from records.models import Job
+from records.queries import jobs, leases, workers
+from records.queries.leases import Lease
+from records.queue import Wake
+from records.settings import Settings
+from records.states import JobState
+from worker.attempt import Attempt
+from worker.kinds import KINDS, Kind, Workplace
+
+logger = logging.getLogger(__name__)
+
+
+class Engine:
+    """Runs as many jobs at a time as it has slots: trainings in one lane, ingests beside them in another.
+
+    Args:
+        settings, database, blobs: what to work with.
+        wake: sends the message that makes some worker look for a job.
+        device: what this worker can train on.
+    """
+
+    def __init__(self, settings: Settings, database: Database, blobs: Blobs, wake: Wake, device: Literal["cpu", "cuda"]) -> None:
+        self.worker_id = new_id("worker")
+        self._settings = settings
+        self._database = database
+        self._blobs = blobs
+        self._wake = wake
+        self._device = device
+        self._sizes = {"train": settings.workers, "ingest": 1}
+        self._free = {lane: threading.Semaphore(size) for lane, size in self._sizes.items()}
+        self._stopping = threading.Event()
+        self._reaper = threading.Thread(target=self._reap_until_stopped, name="reaper", daemon=True)
+
+    @property
+    def slots(self) -> int:
+        """How many jobs can run at a time."""
+        return sum(self._sizes.values())
+
+    def start(self) -> None:
+        """Begin to look after the queue."""
+        self._sweep_scratch()
+        self._reaper.start()
+
+    def stop(self) -> None:
+        """Hand back what runs and take nothing more. Returns at once; the calls of `work` return when their job is handed back."""
+        self._stopping.set()
+
+    def close(self) -> None:
+        """Sign off, after everything has stopped."""
+        try:
+            with self._database.write() as session:
+                workers.gone(session, self.worker_id)
+        except DBAPIError:
+            logger.info("the database is away; this worker will be taken for dead a minute from now")
+        self._database.engine.dispose()
+
+    def work(self, job_id: str) -> None:
+        """Answer a wake-up: if there is a free slot for this kind of job, run jobs until none waits.
+
+        Which job comes first is not the message's to say: the highest priority is, then the oldest.
+        """
+        lane = self._lane_of(job_id)
+        if lane is None or not self._free[lane].acquire(blocking=False):
+            return
+        try:
+            while not self._stopping.is_set() and self._run_next(lane):
+                pass
+        finally:
+            self._free[lane].release()
+
+    def _lane_of(self, job_id: str) -> str | None:
+        with self._database.read() as session:
+            try:
+                kind = jobs.get(session, job_id).kind
+            except RecordsError:
+                return None
+        return KINDS[kind].lane
+
+    def _run_next(self, lane: str) -> bool:
+        """Claim and run one job. False if none waits."""
+        with self._database.read() as session:
+            waiting = leases.next_queued(session, _kinds(lane), self._devices)
+        if not waiting:
+            return False
+        attempt = self._claim(waiting[0])
+        if attempt is not None:
+            attempt.run()
+        return True
+
+    def _claim(self, job_id: str) -> Attempt | None:
+        """Take a job and lay everything out for it. None if another worker was quicker, or it cannot be run at all."""
+        with self._database.write() as session:
+            job = leases.claim(session, job_id, self.worker_id, self._settings.lease_seconds)
+            if job is None:
+                return None
+            kind, place = KINDS[job.kind](), self._place(job)
+            try:
+                arguments = kind.prepare(session, job, place)
+            except (RecordsError, OSError) as error:
+                code = error.code if isinstance(error, RecordsError) else "storage_failed"
+                trouble = {"code": code, "message": str(error)}
+                kind.on_end(session, job, trouble)
+                leases.end(session, job, JobState.FAILED, error=trouble)
+                return None
+            session.flush()
+            return self._attempt(Lease(job.id, job.attempt), kind, place, arguments)
+
+    def _attempt(self, lease: Lease, kind: Kind, place: Workplace, arguments: list[str]) -> Attempt:
+        logger.info("%s: attempt %d begins", lease.job_id, lease.attempt)
+        return Attempt(
+            self._database,
+            self._blobs,
+            self._settings,
+            lease=lease,
+            kind=kind,
+            place=place,
+            arguments=arguments,
+            stopping=self._stopping,
+        )
+
+    def _place(self, job: Job) -> Workplace:
+        folder = self._scratch / f"{job.id}-{job.attempt}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return Workplace(folder=folder, blobs=self._blobs, settings=self._settings, device=self._device)
+
+    @property
+    def _devices(self) -> list[str]:
+        return ["auto", "cpu", "cuda"] if self._device == "cuda" else ["auto", "cpu"]
+
+    @property
+    def _scratch(self) -> Path:
+        return self._settings.scratch / f"{self.worker_id}-{os.getpid()}"
+
+    def _sweep_scratch(self) -> None:
+        """Remove what killed workers of this host have left behind."""
+        root = self._settings.scratch
+        root.mkdir(parents=True, exist_ok=True)
+        for folder in root.glob("worker_*-*"):
+            if not Path(f"/proc/{folder.name.rpartition('-')[2]}").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _reap_until_stopped(self) -> None:
+        pause = 0.0
+        while not self._stopping.wait(pause):
+            try:
+                self._reap()
+                pause = self._settings.reaper_seconds
+            except DBAPIError as error:
+                # The others could not renew their leases either; they get the time to, before any lease is called expired.
+                logger.warning("the database is away: %s", error)
+                pause = self._settings.lease_seconds
+
+    def _reap(self) -> None:
+        with self._database.write() as session:
+            workers.seen(
+                session, self.worker_id, host=socket.gethostname(), pid=os.getpid(), device=self._device, slots=dict(self._sizes)
+            )
+            leases.reap(session, max_failures=self._settings.max_failures)
+        for lane, free in self._free.items():
+            if free.acquire(blocking=False):
+                free.release()
+                self._wake_for_waiting(lane)
+
+    def _wake_for_waiting(self, lane: str) -> None:
+        with self._database.read() as session:
+            waiting = leases.next_queued(session, _kinds(lane), self._devices)
+        for job_id in waiting:
+            self._wake(job_id, self._device)
+
+
+def _kinds(lane: str) -> list[str]:
+    return [name for name, kind in KINDS.items() if kind.lane == lane]

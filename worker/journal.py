@@ -1,0 +1,63 @@
+"""What a running job says, on its way into the database: in batches, and kept while the database is away."""
+
+import logging
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+
+from records.database import Database
+from records.queries import leases
+from records.queries.leases import Lease
+
+logger = logging.getLogger(__name__)
+
+_MOST_KEPT = 100_000
+"""Events and metrics that are kept while the database is away; about an hour of a fast training."""
+
+
+class Journal:
+    """Collects the events of one attempt and writes them down.
+
+    Args:
+        database: where to.
+        lease: the attempt.
+    """
+
+    def __init__(self, database: Database, lease: Lease) -> None:
+        self._database = database
+        self._lease = lease
+        self._events: list[tuple[str, dict[str, Any]]] = []
+        self._metrics: list[dict[str, Any]] = []
+        self._progress: dict[str, Any] | None = None
+
+    def add(self, event: dict[str, Any]) -> None:
+        """Take one event of the child."""
+        fields = {name: value for name, value in event.items() if name not in {"type", "time"}}
+        if event["type"] == "progress":
+            self._progress = fields
+        elif event["type"] == "metrics":
+            self._metrics.append({"time": event["time"], **fields})
+        else:
+            self._events.append((event["type"], fields))
+        del self._metrics[:-_MOST_KEPT], self._events[:-_MOST_KEPT]
+
+    def flush(self) -> bool:
+        """Write down what has come together. False if the database is away; it is tried again the next time.
+
+        Raises:
+            LeaseLostError: the job is no longer this attempt's.
+        """
+        if not (self._events or self._metrics or self._progress):
+            return True
+        events, metrics, progress = len(self._events), len(self._metrics), self._progress
+        try:
+            with self._database.write() as session:
+                leases.write_down(
+                    session, self._lease, found=self._events[:events], metrics=self._metrics[:metrics], progress=progress
+                )
+        except DBAPIError as error:
+            logger.warning("the database is away, %d events wait: %s", events + metrics, error)
+            return False
+        del self._events[:events], self._metrics[:metrics]
+        self._progress = None
+        return True

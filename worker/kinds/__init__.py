@@ -1,0 +1,9 @@
+"""The kinds of job: for each, what its child process is given, and what is made of what it leaves."""
+
+from worker.kinds.base import Kind, Workplace
+from worker.kinds.ingest import Ingest
+from worker.kinds.pretrain import Pretrain
+
+KINDS: dict[str, type[Kind]] = {"ingest": Ingest, "pretrain": Pretrain}
+
+__all__ = ["KINDS", "Kind", "Workplace"]

@@ -1,0 +1,71 @@
+"""Ingest: an upload becomes Parquet shards."""
+
+import json
+from typing import Any, ClassVar
+
+from sqlalchemy.orm import Session
+
+from records.blobs import file_sha256
+from records.database import after_commit
+from records.models import Job
+from records.queries import datasets
+from worker.kinds.base import Workplace
+
+
+class Ingest:
+    """Checks the members of an upload and stores the images as Parquet shards."""
+
+    lane: ClassVar[str] = "ingest"
+
+    def prepare(self, session: Session, job: Job, place: Workplace) -> list[str]:
+        assert job.dataset_id is not None
+        dataset = datasets.get(session, job.dataset_id)
+        assert dataset.upload_key is not None
+        self._prefix = f"datasets/{dataset.id}/attempt-{job.attempt}"
+        self._place = place
+        source = place.blobs.path(dataset.upload_key)
+        return ["ingest", str(source), "--filename", dataset.filename, "--out", str(place.out)]
+
+    def store(self, place: Workplace) -> None:
+        self._shards = []
+        report = json.loads((place.out / "report.json").read_text(encoding="utf-8"))
+        for shard in report["shards"]:
+            key = f"{self._prefix}/{shard['name']}"
+            path = place.out / shard["name"]
+            place.blobs.put(key, path)
+            digest = shard.get("sha256") or file_sha256(path)
+            self._shards.append({"key": key, "rows": shard["rows"], "bytes": shard["bytes"], "sha256": digest})
+        place.blobs.put(f"{self._prefix}/refused.jsonl", place.out / "refused.jsonl")
+        self._report = report
+
+    def publish(self, session: Session, job: Job, result: dict[str, Any]) -> None:  # noqa: ARG002  the report says it all
+        assert job.dataset_id is not None
+        dataset = datasets.get(session, job.dataset_id)
+        dataset.state = "ready"
+        dataset.report = self._report
+        dataset.images = self._report["images"]
+        dataset.refused = self._report["refused"]
+        dataset.median_side = round(self._report["sizes"]["median_side"])
+        dataset.labels = self._report["labels"] or None
+        dataset.shards = self._shards
+        dataset.refused_key = f"{self._prefix}/refused.jsonl"
+        upload, blobs = dataset.upload_key, self._place.blobs
+        dataset.upload_key = None
+        if upload is not None:
+            after_commit(session, lambda: blobs.delete(upload))
+
+    def discard(self, place: Workplace) -> None:
+        place.blobs.delete(self._prefix)
+
+    def on_end(self, session: Session, job: Job, error: dict[str, Any] | None) -> None:
+        if job.dataset_id is None:
+            return
+        cancelled = {"code": "cancelled", "message": "its ingest was cancelled; delete the dataset and upload it again"}
+        datasets.fail(session, job.dataset_id, error or cancelled)
+        report = self._place.out / "report.json"
+        if error is not None and report.is_file():
+            dataset = datasets.get(session, job.dataset_id)
+            dataset.report = json.loads(report.read_text(encoding="utf-8"))
+            dataset.refused = dataset.report["refused"] if dataset.report else None
+            dataset.refused_key = f"{self._prefix}/refused.jsonl"
+            self._place.blobs.put(dataset.refused_key, self._place.out / "refused.jsonl")

@@ -1,0 +1,277 @@
+"""What the server answers with, as frozen values.
+
+A value takes from an answer the fields that it knows and ignores the rest, so that an older client works with a newer server;
+`raw` keeps the whole answer.
+"""
+
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from datetime import datetime
+from functools import cache
+from typing import Any, Self
+
+from pretext_client.errors import PretextError
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Value:
+    """Something that the server answered with."""
+
+    raw: Json = field(default_factory=dict, repr=False, compare=False)
+    """The answer as it came, with the fields that this version does not know."""
+
+    @classmethod
+    def of(cls, answer: object) -> Self:
+        """Read an answer.
+
+        Raises:
+            PretextError: it is no such value; something else than a Pretext Server has answered.
+        """
+        if not isinstance(answer, dict):
+            raise PretextError(f"the answer is no {cls.__name__.lower()}; is there a Pretext Server at this address?")
+        found: dict[str, Any] = {"raw": answer}
+        for one in fields(cls):
+            if one.name in answer and one.name != "raw":
+                found[one.name] = _read(_hints(cls)[one.name], answer[one.name])
+            elif one.default is MISSING and one.default_factory is MISSING:
+                raise PretextError(f"the server's {cls.__name__.lower()} has no `{one.name}`; is there a Pretext Server at this address?")
+        return cls(**found)
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def _read(hint: Any, found: Any) -> Any:
+    """Turn JSON into what a field is declared as."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if found is None:
+        return None
+    if origin in {types.UnionType, typing.Union}:
+        return _read(next(one for one in arguments if one is not type(None)), found)
+    if origin is tuple:
+        return tuple(_read(arguments[0], one) for one in found)
+    if hint is datetime:
+        return datetime.fromisoformat(found)
+    if isinstance(hint, type) and issubclass(hint, Value):
+        return hint.of(found)
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trouble(Value):
+    """Why something failed."""
+
+    code: str
+    """For programs."""
+    message: str
+    """For people."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset(Value):
+    """Uploaded images, and what became of them."""
+
+    id: str
+    name: str
+    state: str
+    """`ingesting`, `ready` or `failed`."""
+    created_at: datetime
+    filename: str = ""
+    bytes: int | None = None
+    """Size of the upload."""
+    images: int | None = None
+    """Usable images; None until it is ready."""
+    refused: int | None = None
+    """Members of the upload that are no usable images."""
+    labels: tuple[str, ...] | None = None
+    """Names of the classes, if the upload had class folders."""
+    job_id: str | None = None
+    """The job that ingests it."""
+    error: Trouble | None = None
+    metadata: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused(Value):
+    """A member of an upload that was not taken."""
+
+    name: str
+    code: str
+    """Why, for programs."""
+    reason: str
+    """Why, for people."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(Value):
+    """What ingest found."""
+
+    dataset_id: str
+    report: Json
+    """Counts, formats, sizes, labels, exact duplicates, and refused members by reason."""
+    refused: tuple[Refused, ...] = ()
+    """The first of the refused members."""
+    more_refused: bool = False
+    """Whether there are more; `datasets.refused` lists them all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample(Value):
+    """One image of a dataset."""
+
+    index: int
+    path: str
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    label: str | None = None
+    split: str | None = None
+    thumbnail_url: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress(Value):
+    """How far a job is."""
+
+    phase: str
+    done: float | None = None
+    """How much of the phase is done, in `unit`."""
+    total: float | None = None
+    """How much there is to do; None as long as nobody knows."""
+    unit: str | None = None
+    step: int | None = None
+    epoch: int | None = None
+    epochs: int | None = None
+    loss: float | None = None
+    accuracy: float | None = None
+    """In the pretext task, 0 to 1."""
+    images_per_second: float | None = None
+    eta_seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(Value):
+    """Something that takes time."""
+
+    id: str
+    kind: str
+    """`ingest`, `pretrain`, …"""
+    state: str
+    """`queued`, `running`, `pausing`, `paused`, `succeeded`, `failed`, `cancelling` or `cancelled`."""
+    created_at: datetime
+    attempt: int = 0
+    """How many times a worker has taken it up."""
+    dataset_id: str | None = None
+    priority: int = 0
+    progress: Progress | None = None
+    spec: Json = field(default_factory=dict)
+    """What it does in full, every `auto` decided."""
+    environment: Json | None = None
+    """Device and package versions of the newest attempt."""
+    model_id: str | None = None
+    error: Trouble | None = None
+    worker_id: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    metadata: Json = field(default_factory=dict)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is over for good."""
+        return self.state in {"succeeded", "failed", "cancelled"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event(Value):
+    """Something that happened to a job."""
+
+    type: str
+    data: Json
+    seq: int | None = None
+    """Its number, from 1; None for progress, which is not kept."""
+    at: datetime | None = None
+    attempt: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric(Value):
+    """Figures of a training step."""
+
+    step: int
+    epoch: int
+    at: datetime
+    values: Json
+    """`loss`, `accuracy`, `learning_rate`, …"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFile(Value):
+    """A file of a model."""
+
+    name: str
+    bytes: int
+    sha256: str
+    """In hexadecimal."""
+    url: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model(Value):
+    """A trained encoder."""
+
+    id: str
+    name: str
+    created_at: datetime
+    files: tuple[ModelFile, ...]
+    job_id: str | None = None
+    dataset_id: str | None = None
+    task: str | None = None
+    encoder: Json = field(default_factory=dict)
+    """`name` and `stem`."""
+    features: int | None = None
+    """Length of its feature vector."""
+    image_size: int | None = None
+    """Side of the images that it was trained on, in pixels."""
+    metrics: Json = field(default_factory=dict)
+    """Final figures of the training."""
+    metadata: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(Value):
+    """A pretext task that the server knows."""
+
+    name: str
+    summary: str = ""
+    learns_from: str = ""
+    paper: str = ""
+    chance_accuracy: float | None = None
+    """Accuracy of guessing, 0 to 1."""
+    defaults: Json = field(default_factory=dict)
+    schema: Json = field(default_factory=dict)
+    """JSON Schema of its settings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoder(Value):
+    """A network that the server can train."""
+
+    name: str
+    family: str = ""
+    summary: str = ""
+    features: int | None = None
+    parameters: float | None = None
+    """In millions."""
+    small_stem: bool = False
+    """Whether it has a stem for small images."""
+    min_image_size: int | None = None
+    """In pixels."""
+    schema: Json = field(default_factory=dict)
+    """JSON Schema of `encoder` in a job."""

@@ -1,0 +1,82 @@
+"""Records and files for tests."""
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from sqlalchemy.orm import Session
+
+from records.database import now
+from records.ids import new_id
+from records.models import Dataset, Job, Model, ModelFile
+from records.queries import jobs
+
+
+def dataset(session: Session, **more: Any) -> Dataset:
+    """A dataset that is ready, with 100 images of 32 px."""
+    fields: dict[str, Any] = {
+        "id": new_id("ds"),
+        "name": "pictures",
+        "state": "ready",
+        "filename": "pictures.zip",
+        "upload_bytes": 1,
+        "upload_sha256": "0" * 64,
+        "images": 100,
+        "refused": 0,
+        "median_side": 32,
+        "shards": [],
+        "meta": {},
+        "created_at": now(session),
+    }
+    record = Dataset(**{**fields, **more})
+    session.add(record)
+    session.flush()
+    return record
+
+
+def job(session: Session, **more: Any) -> Job:
+    """A queued job on a dataset of its own."""
+    fields: dict[str, Any] = {"kind": "pretrain", "spec": {}}
+    if "dataset_id" not in more:
+        more["dataset_id"] = dataset(session).id
+    return jobs.create(session, **{**fields, **more})
+
+
+def model(session: Session, **more: Any) -> Model:
+    """A model with one file that does not exist."""
+    fields: dict[str, Any] = {
+        "id": new_id("model"),
+        "name": "tiny by rotation",
+        "job_id": new_id("job"),
+        "task": "rotation",
+        "encoder": {"name": "tiny", "stem": "standard"},
+        "features": 128,
+        "image_size": 32,
+        "metrics": {},
+        "meta": {},
+        "created_at": now(session),
+        "files": [ModelFile(name="config.json", key="models/x/config.json", bytes=2, sha256="0" * 64)],
+    }
+    record = Model(**{**fields, **more})
+    session.add(record)
+    session.flush()
+    return record
+
+
+def png(side: int = 32, seed: int = 0, mode: str = "RGB") -> bytes:
+    """A picture of noise."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).convert(mode).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def zip_of(path: Path, members: dict[str, bytes]) -> Path:
+    """An archive of members by name."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path

@@ -29,3 +29,12 @@ def messages(lines: Iterable[str]) -> Iterator[Message]:
             data.append(value.removeprefix(" "))
         elif name:
             fields[name] = value.removeprefix(" ")
+
+
+def lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Cut a stream at its line ends alone; text may hold other characters that count as line ends elsewhere."""
+    kept = b""
+    for chunk in chunks:
+        *whole, kept = (kept + chunk).split(b"\n")
+        for line in whole:
+            yield line.removesuffix(b"\r").decode("utf-8", "replace")

@@ -1,0 +1,134 @@
+"""Datasets: uploads of images."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from urllib.parse import quote
+
+from pretext_client.errors import Conflict, JobFailed, WaitTimedOut
+from pretext_client.http import Call, Http
+from pretext_client.jobs import Jobs
+from pretext_client.types import Dataset, Job, Refused, Report, Sample
+from pretext_client.upload import OnBytes, Source, form
+
+_PATH = "/v1/datasets"
+
+
+class Datasets:
+    """Upload images, and see what became of them."""
+
+    def __init__(self, http: Http, jobs: Jobs) -> None:
+        self._http = http
+        self._jobs = jobs
+
+    def upload(
+        self,
+        source: Source | Iterable[Source],
+        *,
+        name: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        on_progress: OnBytes | None = None,
+    ) -> Dataset:
+        """Upload images. The dataset is `ingesting` at first; `wait` waits until it is ready.
+
+        Args:
+            source: an archive (zip, tar, tar.gz, tar.zst) or a single image, sent as it is; or a folder, or several files and folders,
+                sent as a tar. Hidden files and symbolic links are left out. No labels and no class folders are needed.
+            name: default: the name of the file or folder.
+            metadata: your own notes.
+            on_progress: is called with the bytes sent, and the bytes in all.
+
+        Raises:
+            TransferFailed: a file cannot be read, or changed its size meanwhile.
+            ApiError: the server refuses the upload, because it is too large for instance.
+            ConnectionFailed: the server cannot be reached.
+        """
+        fields = {"name": name, "metadata": json.dumps(dict(metadata)) if metadata else None}
+        body = form(source, {key: value for key, value in fields.items() if value}, on_progress)
+        return Dataset.of(self._http.json(Call("POST", _PATH, headers={"Idempotency-Key": uuid.uuid4().hex}, body=body)))
+
+    def list(self, *, state: str | None = None) -> Iterator[Dataset]:
+        """All datasets, the newest first; pages are fetched as needed."""
+        return self._http.pages(_PATH, {"state": state}, Dataset, lambda dataset: dataset.id)
+
+    def get(self, dataset_id: str) -> Dataset:
+        """Read a dataset."""
+        return Dataset.of(self._http.json(Call("GET", _path(dataset_id))))
+
+    def find(self, dataset: str) -> Dataset:
+        """Read a dataset by its id, or by its name if no other has the same.
+
+        Raises:
+            Conflict: several have this name.
+            NotFound: none has.
+        """
+        if not dataset.startswith("ds_"):
+            named = [one for one in self.list() if one.name == dataset]
+            if len(named) == 1:
+                return named[0]
+            if named:
+                ids = ", ".join(one.id for one in named)
+                raise Conflict(409, "ambiguous_name", f"{len(named)} datasets are called {dataset!r}; choose one by its id: {ids}")
+        return self.get(dataset)
+
+    def report(self, dataset_id: str) -> Report:
+        """What ingest found: counts, sizes, duplicates, and the first of the refused members."""
+        answer = self._http.json(Call("GET", f"{_path(dataset_id)}/report"))
+        page = answer.get("refused") or {}
+        return Report.of({**answer, "refused": page.get("data", ()), "more_refused": bool(page.get("has_more"))})
+
+    def refused(self, dataset_id: str) -> Iterator[Refused]:
+        """Every member that was refused, with its reason."""
+        seen = 0
+        while True:
+            page = self._http.json(Call("GET", f"{_path(dataset_id)}/report", {"after": seen, "limit": 100}))["refused"]
+            yield from (Refused.of(one) for one in page["data"])
+            seen += len(page["data"])
+            if not page["has_more"] or not page["data"]:
+                return
+
+    def samples(self, dataset_id: str) -> Iterator[Sample]:
+        """Every image, in the order of the archive."""
+        return self._http.pages(f"{_path(dataset_id)}/samples", {}, Sample, lambda sample: sample.index)
+
+    def delete(self, dataset_id: str) -> None:
+        """Delete a dataset and its images. Models that were trained on it stay.
+
+        Raises:
+            Conflict: a job needs it at the moment.
+        """
+        self._http.json(Call("DELETE", _path(dataset_id)))
+
+    def wait(
+        self, dataset_id: str, *, timeout: float | None = None, on_progress: Callable[[Job], None] | None = None  # noqa: ASYNC109
+    ) -> Dataset:
+        """Wait until a dataset is ready.
+
+        Args:
+            dataset_id: the dataset.
+            timeout: seconds to wait at most; None: as long as it takes.
+            on_progress: is called with the ingest's job whenever that has changed.
+
+        Raises:
+            JobFailed: the ingest has failed.
+            WaitTimedOut: the time is up.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        dataset = self.get(dataset_id)
+        if dataset.state == "ingesting" and dataset.job_id is not None:
+            job = self._jobs.wait(dataset.job_id, timeout=timeout, on_progress=on_progress, check=False)
+            dataset = self.get(dataset_id)
+        while dataset.state == "ingesting":
+            if until is not None and time.monotonic() > until:
+                raise WaitTimedOut(f"{dataset_id} is still being ingested")
+            self._http.sleep(0.5)
+            dataset = self.get(dataset_id)
+        if dataset.state != "ready":
+            told = dataset.error.message if dataset.error else "its ingest has failed"
+            raise JobFailed(f"{dataset_id} cannot be used: {told}", None)
+        return dataset
+
+
+def _path(dataset_id: str) -> str:
+    return f"{_PATH}/{quote(dataset_id, safe='')}"

@@ -1,0 +1,79 @@
+"""An upload: a file, a folder or several of both, as a multipart form that is made while it is sent."""
+
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from pretext_client import archive
+from pretext_client.errors import TransferFailed
+from pretext_client.http import Body
+
+Source = str | os.PathLike[str]
+OnBytes = Callable[[int, int], None]
+"""Is told how many bytes have gone over, of how many."""
+
+
+def form(source: Source | Iterable[Source], fields: Mapping[str, str], on_progress: OnBytes | None = None) -> Body:
+    """The form that uploads something. Its length is exact; the small fields stand before the file.
+
+    Args:
+        source: an archive or image, sent as it is; a folder, or several files and folders, sent as a tar.
+        fields: small text fields.
+        on_progress: is told how much of the file was sent; starts anew if the form has to be sent again.
+
+    Raises:
+        TransferFailed: there is nothing that could be sent.
+    """
+    filename, size, chunks = _file(source)
+    boundary = f"pretext{secrets.token_hex(16)}"
+    head = b"".join(_part(boundary, f'name="{name}"') + value.encode() + b"\r\n" for name, value in fields.items())
+    head += _part(boundary, f'name="file"; filename="{_quoted(filename)}"', "Content-Type: application/octet-stream\r\n")
+    tail = f"\r\n--{boundary}--\r\n".encode()
+
+    def whole() -> Iterator[bytes]:
+        yield head
+        sent = 0
+        for chunk in chunks():
+            yield chunk
+            sent += len(chunk)
+            if on_progress is not None:
+                on_progress(sent, size)
+        yield tail
+
+    return Body(f"multipart/form-data; boundary={boundary}", len(head) + size + len(tail), whole)
+
+
+def _file(source: Source | Iterable[Source]) -> tuple[str, int, Callable[[], Iterator[bytes]]]:
+    """Name, size and content of what is uploaded."""
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        if not path.is_dir():
+            size = _size(path)
+            return path.name, size, lambda: archive.content(path, size)
+        paths, name = [path], path.resolve().name or "images"
+    else:
+        paths, name = [Path(one) for one in source], "images"
+    found = archive.members(paths)
+    return f"{name}.tar", archive.size(found), lambda: archive.tar(found)
+
+
+def _size(path: Path) -> int:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise TransferFailed(f"cannot read {path}: {error.strerror}") from error
+    if not path.is_file():
+        raise TransferFailed(f"{path} is neither a file nor a folder; give an archive, an image or a folder of images")
+    if size == 0:
+        raise TransferFailed(f"{path} is empty; give an archive, an image or a folder of images")
+    return size
+
+
+def _part(boundary: str, disposition: str, more: str = "") -> bytes:
+    return f"--{boundary}\r\nContent-Disposition: form-data; {disposition}\r\n{more}\r\n".encode("utf-8", "surrogateescape")
+
+
+def _quoted(filename: str) -> str:
+    """A file name in a form's header, quoted as browsers do it."""
+    return filename.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")

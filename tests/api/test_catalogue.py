@@ -1,0 +1,19 @@
+from fastapi.testclient import TestClient
+
+from ssl_core.spec import ENCODERS, TASKS
+
+
+class TestTasks:
+    def test_every_task_is_there_with_documented_fields(self, client: TestClient):
+        entries = client.get("/v1/tasks").json()["data"]
+        assert [entry["name"] for entry in entries] == list(TASKS)
+        for entry in entries:
+            assert set(entry["defaults"]) == set(entry["schema"]["properties"])
+            assert all(field["description"] for field in entry["schema"]["properties"].values())
+
+
+class TestEncoders:
+    def test_every_encoder_is_there(self, client: TestClient):
+        entries = client.get("/v1/encoders").json()["data"]
+        assert [entry["name"] for entry in entries] == list(ENCODERS)
+        assert entries[0]["schema"]["properties"]["stem"]["description"]

@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problems. The only place that knows which status an error has."""
 
 import logging
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -28,6 +29,9 @@ STATUS: dict[type[Exception], int] = {
     errors.UnavailableError: 503,
     errors.UnauthorizedError: 401,
 }
+
+_UNION_MEMBER = re.compile(r"(literal|constrained-\w+|function-\w+)\b|(int|float|str)$")
+"""How pydantic names the types of a union in the place of a mistake."""
 
 _HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "2"}}
 
@@ -85,13 +89,30 @@ def _on_spec_error(request: Request, error: Exception) -> JSONResponse:
 
 def _on_invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    mistakes = [Mistake(param=_param(found["loc"]), message=_message(found)) for found in error.errors()]
+    mistakes = _mistakes(error.errors())
     detail = "; ".join(f"{mistake.param}: {mistake.message}" if mistake.param else mistake.message for mistake in mistakes)
     return problem(request, 422, "invalid_request", detail, param=mistakes[0].param or None, mistakes=mistakes)
 
 
+def _mistakes(found: Sequence[Any]) -> list[Mistake]:
+    """One mistake a field, where pydantic has one for every type that the field could have had."""
+    by_param: dict[str, list[Any]] = {}
+    for mistake in found:
+        by_param.setdefault(_param(mistake["loc"]), []).append(mistake)
+    return [Mistake(param=param, message=_of_union(mistakes)) for param, mistakes in by_param.items()]
+
+
+def _of_union(mistakes: list[Any]) -> str:
+    literals = [mistake for mistake in mistakes if mistake["type"] == "literal_error"]
+    others = [mistake for mistake in mistakes if mistake["type"] != "literal_error"]
+    if not others:
+        return _message(literals[0])
+    alternative = f", or {literals[0]['ctx']['expected']}" if literals else ""
+    return _message(others[0]) + alternative
+
+
 def _param(place: Sequence[Any]) -> str:
-    return ".".join(str(part) for part in place[1:])
+    return ".".join(str(part) for part in place[1:] if not _UNION_MEMBER.match(str(part)))
 
 
 def _message(found: dict[str, Any]) -> str:

@@ -18,15 +18,12 @@ class Resource(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
-class Page(Resource, Generic[ItemT]):
+class Page(BaseModel, Generic[ItemT]):
     """One page of a list."""
 
-    object: Literal["list"] = "list"
-    """Always `list`."""
-    data: list[ItemT]
-    """The records of this page."""
-    has_more: bool
-    """Whether there are more behind the last one. Ask for them by `after`."""
+    object: Literal["list"] = Field(default="list", description="Always `list`.")
+    data: list[ItemT] = Field(description="The records of this page.")
+    has_more: bool = Field(description="Whether there are more behind the last one. Ask for them by `after`.")
 
 
 class Trouble(Resource):

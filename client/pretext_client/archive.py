@@ -50,10 +50,14 @@ def members(sources: Iterable[Path]) -> list[Member]:
     for source in sources:
         for member in _under(source, "" if alone else source.name):
             if member.name in found:
-                raise TransferFailed(f"{found[member.name].path} and {member.path} would both be called {member.name}; send them apart")
+                raise TransferFailed(
+                    f"{found[member.name].path} and {member.path} would both be called {member.name}; send them apart"
+                )
             found[member.name] = member
     if not found:
-        raise TransferFailed(f"there are no files in {', '.join(map(str, sources)) or 'nothing'} (hidden files and links are not sent)")
+        raise TransferFailed(
+            f"there are no files in {', '.join(map(str, sources)) or 'nothing'} (hidden files and links are not sent)"
+        )
     return sorted(found.values(), key=lambda member: member.name)
 
 

@@ -1,12 +1,11 @@
 """Datasets: uploads of images."""
 
 import json
-import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from urllib.parse import quote
 
-from pretext_client.errors import Conflict, JobFailed, WaitTimedOut
+from pretext_client.errors import JobFailed, PretextError
 from pretext_client.http import Call, Http
 from pretext_client.jobs import Jobs
 from pretext_client.types import Dataset, Job, Refused, Report, Sample
@@ -33,8 +32,8 @@ class Datasets:
         """Upload images. The dataset is `ingesting` at first; `wait` waits until it is ready.
 
         Args:
-            source: an archive (zip, tar, tar.gz, tar.zst) or a single image, sent as it is; or a folder, or several files and folders,
-                sent as a tar. Hidden files and symbolic links are left out. No labels and no class folders are needed.
+            source: an archive (zip, tar, tar.gz, tar.zst) or a single image, sent as it is; or a folder, or several files and
+                folders, sent as a tar. Hidden files and symbolic links are left out. No labels and no class folders are needed.
             name: default: the name of the file or folder.
             metadata: your own notes.
             on_progress: is called with the bytes sent, and the bytes in all.
@@ -60,7 +59,7 @@ class Datasets:
         """Read a dataset by its id, or by its name if no other has the same.
 
         Raises:
-            Conflict: several have this name.
+            PretextError: several have this name.
             NotFound: none has.
         """
         if not dataset.startswith("ds_"):
@@ -69,7 +68,7 @@ class Datasets:
                 return named[0]
             if named:
                 ids = ", ".join(one.id for one in named)
-                raise Conflict(409, "ambiguous_name", f"{len(named)} datasets are called {dataset!r}; choose one by its id: {ids}")
+                raise PretextError(f"{len(named)} datasets are called {dataset!r}; choose one by its id: {ids}")
         return self.get(dataset)
 
     def report(self, dataset_id: str) -> Report:
@@ -100,9 +99,7 @@ class Datasets:
         """
         self._http.json(Call("DELETE", _path(dataset_id)))
 
-    def wait(
-        self, dataset_id: str, *, timeout: float | None = None, on_progress: Callable[[Job], None] | None = None  # noqa: ASYNC109
-    ) -> Dataset:
+    def wait(self, dataset_id: str, *, timeout: float | None = None, on_progress: Callable[[Job], None] | None = None) -> Dataset:
         """Wait until a dataset is ready.
 
         Args:
@@ -114,19 +111,13 @@ class Datasets:
             JobFailed: the ingest has failed.
             WaitTimedOut: the time is up.
         """
-        until = None if timeout is None else time.monotonic() + timeout
         dataset = self.get(dataset_id)
         if dataset.state == "ingesting" and dataset.job_id is not None:
-            job = self._jobs.wait(dataset.job_id, timeout=timeout, on_progress=on_progress, check=False)
-            dataset = self.get(dataset_id)
-        while dataset.state == "ingesting":
-            if until is not None and time.monotonic() > until:
-                raise WaitTimedOut(f"{dataset_id} is still being ingested")
-            self._http.sleep(0.5)
+            self._jobs.wait(dataset.job_id, timeout=timeout, on_progress=on_progress)
             dataset = self.get(dataset_id)
         if dataset.state != "ready":
-            told = dataset.error.message if dataset.error else "its ingest has failed"
-            raise JobFailed(f"{dataset_id} cannot be used: {told}", None)
+            told = dataset.error.message if dataset.error else f"it is {dataset.state}"
+            raise JobFailed(f"the dataset {dataset_id} cannot be used: {told}")
         return dataset
 
 

@@ -1,31 +1,28 @@
 """What can go wrong, as one tree under `PretextError`."""
 
+# ruff: noqa: N818  as in most HTTP clients the names say what happened: `except NotFound`
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 
 class PretextError(Exception):
     """Anything that this package raises on purpose. Its text is for people and says what to do."""
 
 
-class ConnectionFailed(PretextError):  # noqa: N818  the name says what happened, as those of the other classes here do
+class ConnectionFailed(PretextError):
     """The server could not be reached, or stopped answering."""
 
 
-class TransferFailed(PretextError):  # noqa: N818
+class TransferFailed(PretextError):
     """A file could not be read, written or verified while it was sent or received."""
 
 
-class JobFailed(PretextError):  # noqa: N818
-    """A job that was waited for has ended without success. `job` is its last state, a `pretext_client.types.Job`."""
-
-    def __init__(self, message: str, job: Any) -> None:
-        super().__init__(message)
-        self.job = job
+class JobFailed(PretextError):
+    """A job that was waited for has ended without success."""
 
 
-class WaitTimedOut(PretextError):  # noqa: N818
+class WaitTimedOut(PretextError):
     """What was waited for has not ended in the time that was given. It goes on at the server."""
 
 

@@ -94,7 +94,9 @@ class Http:
         """Every record of a list, page after page. `cursor` says how a record is named in `after`."""
         after: str | int | None = None
         while True:
-            page = self.json(Call("GET", path, {"limit": _PAGE, **params, "after": after if after is not None else params.get("after")}))
+            page = self.json(
+                Call("GET", path, {"limit": _PAGE, **params, "after": after if after is not None else params.get("after")})
+            )
             found = [value.of(one) for one in page["data"]]
             yield from found
             if not page["has_more"] or not found:
@@ -159,7 +161,9 @@ class Http:
             body = response.json()
         except (JSONDecodeError, UnicodeDecodeError):
             body = None
-        error = api_error(response.status_code, body, reason=response.reason_phrase, request_id=response.headers.get("x-request-id"))
+        error = api_error(
+            response.status_code, body, reason=response.reason_phrase, request_id=response.headers.get("x-request-id")
+        )
         if isinstance(error, Unauthorized) and self.place.key is None:
             hint = "no key was found: give `api_key` (--api-key), or set PRETEXT_API_KEY"
             return Unauthorized(error.status, error.code, f"{error.detail}; {hint}", request_id=error.request_id)
@@ -170,7 +174,11 @@ class Http:
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             if self.place.local:
                 return ConnectionFailed(f"no server answers at {url}. Is it running? `pretext-server up` starts one.")
-            return ConnectionFailed(f"cannot reach {url} ({error}). Is the address right (--url, PRETEXT_URL), and the server running?")
+            return ConnectionFailed(
+                f"cannot reach {url} ({error}). Is the address right (--url, PRETEXT_URL), and the server running?"
+            )
         if isinstance(error, httpx.TimeoutException):
-            return ConnectionFailed(f"the server at {url} has been silent for {self._timeout:g} s. Is it overloaded? Try again later.")
+            return ConnectionFailed(
+                f"the server at {url} has been silent for {self._timeout:g} s. Is it overloaded? Try again later."
+            )
         return ConnectionFailed(f"the connection to {url} broke off ({error or type(error).__name__}). Try again.")

@@ -9,7 +9,6 @@ import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime
-from functools import cache
 from typing import Any, Self
 
 from pretext_client.errors import PretextError
@@ -36,15 +35,12 @@ class Value:
         found: dict[str, Any] = {"raw": answer}
         for one in fields(cls):
             if one.name in answer and one.name != "raw":
-                found[one.name] = _read(_hints(cls)[one.name], answer[one.name])
+                found[one.name] = _read(one.type, answer[one.name])
             elif one.default is MISSING and one.default_factory is MISSING:
-                raise PretextError(f"the server's {cls.__name__.lower()} has no `{one.name}`; is there a Pretext Server at this address?")
+                raise PretextError(
+                    f"the server's {cls.__name__.lower()} has no `{one.name}`; is there a Pretext Server at this address?"
+                )
         return cls(**found)
-
-
-@cache
-def _hints(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
 
 
 def _read(hint: Any, found: Any) -> Any:

@@ -1,9 +1,12 @@
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
+import uvicorn
 from fastapi import FastAPI
-from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.services import Services
@@ -14,13 +17,12 @@ KEY = "pretext_test-key"
 
 
 @pytest.fixture
-def app(settings: Settings) -> Iterator[FastAPI]:
+def app(settings: Settings) -> FastAPI:
     app = create_app(settings)
     services: Services = app.state.services
     with services.database.write() as session:
         keys.register(session, KEY, "test")
-    yield app
-    services.database.engine.dispose()
+    return app
 
 
 @pytest.fixture
@@ -29,14 +31,29 @@ def services(app: FastAPI) -> Services:
 
 
 @pytest.fixture
-def stranger(app: FastAPI) -> Iterator[TestClient]:
+def address(app: FastAPI) -> Iterator[str]:
+    """Address of the application behind a real server and a real socket."""
+    config = uvicorn.Config(app, port=0, log_config=None, ws="none", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def stranger(address: str) -> Iterator[httpx.Client]:
     """Somebody without a key."""
-    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
+    with httpx.Client(base_url=address, timeout=20) as client:
         yield client
 
 
 @pytest.fixture
-def client(stranger: TestClient) -> TestClient:
+def client(stranger: httpx.Client) -> httpx.Client:
     stranger.headers["Authorization"] = f"Bearer {KEY}"
     return stranger
 

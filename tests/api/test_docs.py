@@ -2,11 +2,11 @@ import json
 import re
 
 from fastapi import FastAPI
-from fastapi.testclient import TestClient
+from httpx import Client
 
 
 class TestPage:
-    def test_works_with_no_internet(self, stranger: TestClient):
+    def test_works_with_no_internet(self, stranger: Client):
         page = stranger.get("/docs").text
         links = re.findall(r'(?:src|href)="([^"]+)"', page)
         assert len(links) == 4
@@ -14,12 +14,12 @@ class TestPage:
             assert link.startswith("/docs/")
             assert stranger.get(link).status_code == 200
 
-    def test_has_no_script_of_its_own_that_the_policy_would_stop(self, stranger: TestClient):
+    def test_has_no_script_of_its_own_that_the_policy_would_stop(self, stranger: Client):
         answer = stranger.get("/docs")
         assert not re.search(r"<script>", answer.text)
         assert "'unsafe-inline'" not in answer.headers["Content-Security-Policy"].split("style-src")[0]
 
-    def test_home_leads_there(self, stranger: TestClient):
+    def test_home_leads_there(self, stranger: Client):
         assert stranger.get("/", follow_redirects=False).headers["Location"] == "/docs"
 
 
@@ -37,7 +37,7 @@ class TestSchema:
                 assert call["summary"]
                 assert call["description"]
 
-    def test_the_example_of_a_job_is_a_valid_request(self, app: FastAPI, client: TestClient):
+    def test_the_example_of_a_job_is_a_valid_request(self, app: FastAPI, client: Client):
         example = app.openapi()["components"]["schemas"]["PretrainRequest"]["example"]
         answer = client.post("/v1/jobs", content=json.dumps(example), headers={"Content-Type": "application/json"})
         assert (answer.status_code, answer.json()["param"]) == (404, "dataset_id")

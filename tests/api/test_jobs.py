@@ -3,7 +3,7 @@ import threading
 import time
 
 import pytest
-from fastapi.testclient import TestClient
+from httpx import Client
 
 from api.services import Services
 from records.queries import leases, workers
@@ -24,7 +24,7 @@ def request_body(dataset_id: str) -> dict:
 
 
 class TestCreate:
-    def test_answers_with_everything_decided(self, client: TestClient, request_body: dict):
+    def test_answers_with_everything_decided(self, client: Client, request_body: dict):
         answer = client.post("/v1/jobs", json={**request_body, "epochs": 3, "metadata": {"who": "me"}, "priority": 2})
         assert answer.status_code == 201
         job = answer.json()
@@ -36,7 +36,7 @@ class TestCreate:
         assert spec["optimizer"]["name"] == "sgd"
         assert client.get(answer.headers["Location"]).json() == job
 
-    def test_the_device_is_that_of_the_workers(self, client: TestClient, services: Services, request_body: dict):
+    def test_the_device_is_that_of_the_workers(self, client: Client, services: Services, request_body: dict):
         assert client.post("/v1/jobs", json=request_body).json()["spec"]["device"] == "auto"
         with services.database.write() as session:
             workers.seen(session, "w", host="h", pid=1, device="cpu", slots={})
@@ -47,7 +47,7 @@ class TestCreate:
         spec = client.post("/v1/jobs", json=request_body).json()["spec"]
         assert (spec["device"], spec["precision"]) == ("cuda", "bf16")
 
-    def test_the_same_idempotency_key_makes_one_job(self, client: TestClient, request_body: dict):
+    def test_the_same_idempotency_key_makes_one_job(self, client: Client, request_body: dict):
         headers = {"Idempotency-Key": "once"}
         first = client.post("/v1/jobs", json=request_body, headers=headers).json()
         again = client.post("/v1/jobs", json=request_body, headers=headers)
@@ -72,7 +72,7 @@ class TestCreate:
             ({"metadata": {"a": "x" * 2000}}, "metadata", "1000 characters"),
         ],
     )
-    def test_what_cannot_be_is_refused_by_name(self, client: TestClient, request_body: dict, change: dict, param: str, says: str):
+    def test_what_cannot_be_is_refused_by_name(self, client: Client, request_body: dict, change: dict, param: str, says: str):
         answer = client.post("/v1/jobs", json={**request_body, **change})
         assert answer.status_code == 422
         assert answer.headers["Content-Type"] == "application/problem+json"
@@ -81,30 +81,30 @@ class TestCreate:
         assert says in problem["detail"]
         assert client.get("/v1/jobs").json()["data"] == []
 
-    def test_an_unknown_dataset_is_not_found(self, client: TestClient, request_body: dict):
+    def test_an_unknown_dataset_is_not_found(self, client: Client, request_body: dict):
         answer = client.post("/v1/jobs", json={**request_body, "dataset_id": "ds_nowhere"})
         assert (answer.status_code, answer.json()["param"]) == (404, "dataset_id")
 
-    def test_a_dataset_must_be_ready(self, client: TestClient, services: Services, request_body: dict):
+    def test_a_dataset_must_be_ready(self, client: Client, services: Services, request_body: dict):
         with services.database.write() as session:
             request_body["dataset_id"] = factories.dataset(session, state="ingesting", job_id="job_7").id
         answer = client.post("/v1/jobs", json=request_body)
         assert answer.status_code == 409
         assert "job_7" in answer.json()["detail"]
 
-    def test_what_is_no_json_is_told_so(self, client: TestClient):
+    def test_what_is_no_json_is_told_so(self, client: Client):
         answer = client.post("/v1/jobs", content=b"{", headers={"Content-Type": "application/json"})
         assert answer.status_code == 422
         assert "not JSON" in answer.json()["detail"]
 
 
 class TestCancel:
-    def test_cancels_and_can_be_said_twice(self, client: TestClient, request_body: dict):
+    def test_cancels_and_can_be_said_twice(self, client: Client, request_body: dict):
         job = client.post("/v1/jobs", json=request_body).json()
         for _ in range(2):
             assert client.post(f"/v1/jobs/{job['id']}/cancel").json()["state"] == "cancelled"
 
-    def test_is_refused_when_it_is_over(self, client: TestClient, services: Services, request_body: dict):
+    def test_is_refused_when_it_is_over(self, client: Client, services: Services, request_body: dict):
         job = client.post("/v1/jobs", json=request_body).json()
         with services.database.write() as session:
             leases.claim(session, job["id"], "w", 10)
@@ -114,7 +114,7 @@ class TestCancel:
 
 
 class TestEvents:
-    def test_come_in_pages(self, client: TestClient, request_body: dict):
+    def test_come_in_pages(self, client: Client, request_body: dict):
         job = client.post("/v1/jobs", json=request_body).json()
         client.post(f"/v1/jobs/{job['id']}/cancel")
         first = client.get(f"/v1/jobs/{job['id']}/events", params={"limit": 1}).json()
@@ -122,7 +122,7 @@ class TestEvents:
         rest = client.get(f"/v1/jobs/{job['id']}/events", params={"after": 1}).json()
         assert (rest["has_more"], [event["data"]["state"] for event in rest["data"]]) == (False, ["cancelled"])
 
-    def test_are_streamed_until_the_end(self, client: TestClient, services: Services, request_body: dict):
+    def test_are_streamed_until_the_end(self, client: Client, services: Services, request_body: dict):
         job_id = client.post("/v1/jobs", json=request_body).json()["id"]
         database = services.database
 
@@ -147,7 +147,7 @@ class TestEvents:
 
 
 class TestMetrics:
-    def test_come_in_order(self, client: TestClient, services: Services, request_body: dict):
+    def test_come_in_order(self, client: Client, services: Services, request_body: dict):
         job_id = client.post("/v1/jobs", json=request_body).json()["id"]
         figures = [{"time": 0.0, "step": step, "epoch": 1, "values": {"loss": step / 2}} for step in (1, 2, 3)]
         with services.database.write() as session:

@@ -1,0 +1,272 @@
+"""The `pretext` command."""
+
+from importlib.metadata import version as version_of
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pretext_client import settings as given
+from pretext_client.progress import download_with_bar, upload_with_bar, watch_job
+from pretext_client.session import EXIT_FAILED, Options, Session, session
+from pretext_client.shown import bytes_
+from pretext_client.types import Dataset, Job
+
+Limit = Annotated[int, typer.Option(min=1, help="How many to list at most, the newest first.")]
+
+app = typer.Typer(
+    help="Upload unlabelled images to a Pretext Server, pretrain an encoder on them, download it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    url: Annotated[str | None, typer.Option(help="The server. Default: PRETEXT_URL, else the server on this machine.")] = None,
+    api_key: Annotated[
+        str | None, typer.Option(help="The key. Default: PRETEXT_API_KEY, else that of the server on this machine.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Write results as JSON, with all that the server answered.")] = False,
+) -> None:
+    """Options in front of every command."""
+    context.obj = Options(url, api_key, json)
+
+
+@app.command()
+def upload(
+    context: typer.Context,
+    path: Annotated[list[Path], typer.Argument(help="An archive, an image, a folder, or several images and folders.")],
+    name: Annotated[str | None, typer.Option(help="Name of the dataset. Default: that of the file or folder.")] = None,
+    wait: Annotated[bool, typer.Option(help="Wait until every image is checked.")] = True,
+) -> None:
+    """Upload images. No labels and no class folders are needed."""
+    with session(context) as run:
+        run.interrupted = "Stopped; the upload was not finished, and the server keeps nothing of it."
+        dataset = upload_with_bar(run.client, path[0] if len(path) == 1 else path, run.output.err, name=name)
+        if wait:
+            dataset = _ingested(run, dataset)
+        run.output.value(dataset, _about(dataset))
+        if dataset.state == "failed":
+            raise typer.Exit(EXIT_FAILED)
+
+
+def _ingested(run: Session, dataset: Dataset) -> Dataset:
+    """Show an ingest to its end."""
+    if dataset.state == "ingesting" and dataset.job_id is not None:
+        run.interrupted = f"The images are still being checked. Come back with: {run.prefix} watch {dataset.job_id}"
+        watch_job(run.client, dataset.job_id, run.output.err)
+        return run.client.datasets.get(dataset.id)
+    return dataset
+
+
+def _about(dataset: Dataset) -> str:
+    if dataset.state == "failed":
+        return f"{dataset.id}  cannot be used: {dataset.error.message if dataset.error else 'its ingest has failed'}"
+    if dataset.images is None:
+        return f"{dataset.id}  {dataset.state}"
+    refused = f", {dataset.refused:,} files refused (pretext report {dataset.id})" if dataset.refused else ""
+    labels = f", labels of {len(dataset.labels)} classes (not used for pretraining)" if dataset.labels else ""
+    return f"{dataset.id}  {dataset.images:,} images{refused}{labels}"
+
+
+@app.command()
+def datasets(context: typer.Context, limit: Limit = 100) -> None:
+    """List the datasets."""
+    with session(context) as run:
+        found = list(islice(run.client.datasets.list(), limit))
+        rows = [
+            (one.id, one.name, one.state, one.images, one.refused, bytes_(one.bytes or 0), _when(one.created_at)) for one in found
+        ]
+        run.output.table(("id", "name", "state", "images", "refused", "size", "created"), found, rows)
+
+
+@app.command()
+def report(context: typer.Context, dataset: Annotated[str, typer.Argument(help="Id or name.")]) -> None:
+    """Tell what was found in an upload, and what was refused and why."""
+    with session(context) as run:
+        found = run.client.datasets.find(dataset)
+        told = run.client.datasets.report(found.id)
+        if run.output.as_json:
+            run.output.json(told.raw)
+            return
+        run.output.say(_about(found))
+        for key, value in told.report.items():
+            run.output.say(f"{key.replace('_', ' ')}: {value}")
+        refused = list(told.refused)
+        if refused:
+            run.output.table(("refused", "why"), refused, [(one.name, one.reason) for one in refused])
+        if told.more_refused:
+            run.output.note(f"… and more, {found.refused:,} in all")
+
+
+@app.command()
+def delete(context: typer.Context, dataset: Annotated[str, typer.Argument(help="Id or name.")]) -> None:
+    """Delete a dataset. Models that were trained on it stay."""
+    with session(context) as run:
+        found = run.client.datasets.find(dataset)
+        run.client.datasets.delete(found.id)
+        run.output.value(found, f"{found.id}  deleted")
+
+
+@app.command()
+def train(
+    context: typer.Context,
+    dataset: Annotated[str, typer.Argument(help="Id or name.")],
+    task: Annotated[str | None, typer.Option(help="The pretext task; `pretext tasks` lists them. Default: rotation.")] = None,
+    encoder: Annotated[str | None, typer.Option(help="The network; `pretext encoders` lists them.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as steps=300 or optimizer.learning_rate=0.05."),
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Watch it to its end.")] = False,
+) -> None:
+    """Pretrain an encoder. Everything but the dataset has a good default."""
+    try:
+        settings = given.parse(set_ or ())
+        task_settings = {"name": "rotation", **given.named(settings, "task", task)}
+        encoder_settings = given.named(settings, "encoder", encoder)
+    except given.SettingError as error:
+        raise typer.BadParameter(str(error)) from None
+    with session(context) as run:
+        found = _ingested(run, run.client.datasets.find(dataset))
+        job = run.client.jobs.create(found.id, task=task_settings, encoder=encoder_settings or None, **settings)
+        if watch:
+            _watch(run, job.id)
+        else:
+            run.output.value(job, f"{job.id}  {job.state}. Watch it with: {run.prefix} watch {job.id}")
+
+
+@app.command()
+def watch(context: typer.Context, job: Annotated[str, typer.Argument(help="Id of the job.")]) -> None:
+    """Watch a job to its end. Ctrl-C stops the watching alone."""
+    with session(context) as run:
+        _watch(run, job)
+
+
+def _watch(run: Session, job_id: str) -> None:
+    """Show a job to its end, and what came of it."""
+    run.interrupted = f"Stopped watching; the job goes on. Come back with: {run.prefix} watch {job_id}"
+    job = watch_job(run.client, job_id, run.output.err)
+    run.output.value(job, _outcome(run, job))
+    if job.state != "succeeded":
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _outcome(run: Session, job: Job) -> str:
+    if job.state == "failed":
+        return f"{job.id}  failed: {job.error.message if job.error else 'the server does not say why'}"
+    if job.state == "succeeded" and job.model_id is not None:
+        return f"{job.id}  succeeded: {job.model_id}\nDownload it with: {run.prefix} download {job.model_id}"
+    return f"{job.id}  {job.state}"
+
+
+@app.command()
+def jobs(
+    context: typer.Context,
+    state: Annotated[str | None, typer.Option(help="Only those in this state, such as running.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only those of this kind: ingest or pretrain.")] = None,
+    limit: Limit = 100,
+) -> None:
+    """List the jobs."""
+    with session(context) as run:
+        found = list(islice(run.client.jobs.list(state=state, kind=kind), limit))
+        rows = [(one.id, one.kind, one.state, _share(one), one.dataset_id, one.model_id, _when(one.created_at)) for one in found]
+        run.output.table(("id", "kind", "state", "done", "dataset", "model", "created"), found, rows)
+
+
+def _share(job: Job) -> str | None:
+    progress = job.progress
+    if job.ended or progress is None or progress.done is None or not progress.total:
+        return None
+    return f"{progress.phase} {progress.done / progress.total:.0%}"
+
+
+@app.command()
+def cancel(context: typer.Context, job: Annotated[str, typer.Argument(help="Id of the job.")]) -> None:
+    """Stop a job for good."""
+    with session(context) as run:
+        found = run.client.jobs.cancel(job)
+        run.output.value(found, f"{found.id}  {found.state}")
+
+
+@app.command()
+def models(context: typer.Context, limit: Limit = 100) -> None:
+    """List the trained encoders."""
+    with session(context) as run:
+        found = list(islice(run.client.models.list(), limit))
+        rows = [
+            (
+                one.id,
+                one.encoder.get("name"),
+                one.task,
+                one.image_size,
+                bytes_(sum(file.bytes for file in one.files)),
+                _when(one.created_at),
+            )
+            for one in found
+        ]
+        run.output.table(("id", "encoder", "task", "image size", "size", "created"), found, rows)
+
+
+@app.command()
+def download(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="Id of the model.")],
+    directory: Annotated[Path | None, typer.Argument(help="Folder for its files. Default: one of the model's name.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite other files of the same names.")] = False,
+) -> None:
+    """Download a trained encoder: weights, configuration, model card."""
+    with session(context) as run:
+        run.interrupted = "Stopped; the same command goes on where this one was."
+        paths = download_with_bar(run.client, model, directory or Path(model), run.output.err, force=force)
+        if run.output.as_json:
+            run.output.json([str(path) for path in paths])
+        else:
+            run.output.say("\n".join(map(str, paths)))
+
+
+@app.command()
+def tasks(context: typer.Context) -> None:
+    """List the pretext tasks and their settings."""
+    with session(context) as run:
+        found = list(run.client.tasks())
+        rows = [
+            (one.name, one.summary, " ".join(f"{key}={value}" for key, value in one.defaults.items() if key != "name"))
+            for one in found
+        ]
+        run.output.table(("name", "what it asks", "settings"), found, rows)
+
+
+@app.command()
+def encoders(context: typer.Context) -> None:
+    """List the networks that can be trained."""
+    with session(context) as run:
+        found = list(run.client.encoders())
+        rows = [
+            (one.name, one.family, f"{one.parameters or 0:.1f} M", one.features, one.min_image_size, one.summary) for one in found
+        ]
+        run.output.table(("name", "family", "parameters", "features", "smallest image", "good for"), found, rows)
+
+
+@app.command()
+def version() -> None:
+    """Tell the version of this command."""
+    typer.echo(f"pretext {version_of('pretext-client')}")
+
+
+def _when(moment: object) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}"
+
+
+def main() -> None:
+    """Run the command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""The client: one object with everything that a server offers."""
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from pretext_client import catalogue, places
+from pretext_client.datasets import Datasets
+from pretext_client.http import Http
+from pretext_client.jobs import Jobs
+from pretext_client.models import Models
+from pretext_client.retry import Retry
+from pretext_client.types import Encoder, Task
+
+
+class Pretext:
+    """A Pretext Server.
+
+    >>> with Pretext() as pretext:  # doctest: +SKIP
+    ...     dataset = pretext.datasets.upload("pictures/")
+    ...     pretext.datasets.wait(dataset.id)
+    ...     job = pretext.jobs.wait(pretext.jobs.create(dataset.id, task="rotation", encoder="resnet18").id, check=True)
+    ...     pretext.models.download(job.model_id, "encoder/")
+
+    Args:
+        url: default: `PRETEXT_URL`, else that of the server on this machine.
+        api_key: default: `PRETEXT_API_KEY`, else, for a server on this machine, the one that it keeps in its data folder.
+        timeout: seconds that the server may be silent before a request fails.
+        retry: how often and how fast requests are sent again that the server could not answer.
+
+    Raises:
+        PretextError: the URL is none.
+    """
+
+    def __init__(
+        self, url: str | None = None, api_key: str | None = None, *, timeout: float = 60, retry: Retry | None = None
+    ) -> None:
+        self._http = Http(places.find(url, api_key), timeout, retry or Retry())
+        self.jobs = Jobs(self._http)
+        self.datasets = Datasets(self._http, self.jobs)
+        self.models = Models(self._http)
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return self._http.place.url
+
+    def tasks(self) -> Iterator[Task]:
+        """The pretext tasks that the server knows, with their settings."""
+        return catalogue.tasks(self._http)
+
+    def encoders(self) -> Iterator[Encoder]:
+        """The networks that the server can train."""
+        return catalogue.encoders(self._http)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()

@@ -1,0 +1,78 @@
+"""What the commands write: results to standard output, everything else to standard error; no colours and no frames in a pipe."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pretext_client.errors import ApiError, PretextError
+from pretext_client.shown import harmless
+from pretext_client.types import Value
+
+
+class Output:
+    """Writes results and messages.
+
+    Args:
+        as_json: results are JSON, one document a command, with all that the server answered.
+    """
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self.out = Console(highlight=False)
+        self.err = Console(stderr=True, highlight=False)
+
+    def say(self, message: str) -> None:
+        """Tell people something; programs that read JSON do not see it."""
+        (self.err if self.as_json else self.out).print(harmless(message), markup=False, soft_wrap=True)
+
+    def note(self, message: str) -> None:
+        """Tell people something that is no result."""
+        self.err.print(harmless(message), markup=False, soft_wrap=True)
+
+    def value(self, found: Value, text: str) -> None:
+        """A result: as a text, or in full as JSON."""
+        if self.as_json:
+            self.json(found.raw)
+        else:
+            self.say(text)
+
+    def table(self, columns: Sequence[str], values: Iterable[Value], rows: Iterable[Sequence[Any]]) -> None:
+        """A list: as a table, as lines with tabs in a pipe, or in full as JSON."""
+        if self.as_json:
+            self.json([found.raw for found in values])
+            return
+        cells = [["" if cell is None else harmless(cell) for cell in row] for row in rows]
+        if self.out.is_terminal:
+            shown = Table(box=None, pad_edge=False, header_style="bold")
+            for number, column in enumerate(columns):
+                shown.add_column(column, no_wrap=number == 0)
+            for row in cells:
+                shown.add_row(*map(escape, row))
+            self.out.print(shown)
+        else:
+            for row in [list(columns), *cells]:
+                sys.stdout.write("\t".join(cell.replace("\n", " ") for cell in row) + "\n")
+
+    def json(self, document: object) -> None:
+        """A JSON document."""
+        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=None if not sys.stdout.isatty() else 2) + "\n")
+
+    def error(self, error: PretextError | OSError) -> None:
+        """One line about what went wrong, and one for each further mistake."""
+        if isinstance(error, OSError):
+            told = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+            self.note(f"Error: {told}")
+            return
+        more = ""
+        if isinstance(error, ApiError):
+            if error.param and error.param not in error.detail:
+                more += f" ({error.param})"
+            if error.status >= 500 and error.request_id:
+                more += f" [request {error.request_id}]"
+        self.err.print("Error: ", style="bold red", end="")
+        self.err.print(harmless(f"{error}{more}"), markup=False, soft_wrap=True)

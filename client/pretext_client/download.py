@@ -1,0 +1,114 @@
+"""One file of a model: fetched, resumed where it was cut off, verified, and only then put under its name."""
+
+import hashlib
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+from pretext_client.errors import ConnectionFailed, TransferFailed, Unavailable
+from pretext_client.http import Call, Http
+from pretext_client.types import ModelFile
+
+_CHUNK = 1 << 18
+
+
+class Download:
+    """A file on its way.
+
+    Args:
+        http: the server.
+        path: of the file at the server.
+        file: what it has to be.
+        folder: where it goes.
+
+    Raises:
+        TransferFailed: its name leads out of the folder.
+    """
+
+    def __init__(self, http: Http, path: str, file: ModelFile, folder: Path) -> None:
+        if Path(file.name).name != file.name or file.name.startswith(".") or "\\" in file.name:
+            raise TransferFailed(f"the server calls a file {file.name!r}, which is no plain file name; nothing was downloaded")
+        self.file = file
+        self.target = folder / file.name
+        # The digest in the name keeps the rest of one file from being put behind the beginning of another.
+        self._part = folder / f".{file.name}.{file.sha256[:16]}.part"
+        self._http = http
+        self._path = path
+
+    def is_other(self) -> bool:
+        """Whether another file has its name."""
+        return self.target.exists() and not self._is_whole()
+
+    def run(self, on_bytes: Callable[[int], None]) -> None:
+        """Bring the file here. `on_bytes` is told how many of its bytes are here.
+
+        Raises:
+            TransferFailed: what came is not what was announced.
+            ConnectionFailed: the server cannot be reached, also not on another try.
+        """
+        if not self._is_whole():
+            resumed = self._here() > 0
+            self._fetch_patiently(on_bytes)
+            if resumed and not self._is_right():
+                # What lay here from an earlier time was perhaps damaged on this side.
+                self._part.unlink()
+                self._fetch_patiently(on_bytes)
+            self._check()
+            self._part.replace(self.target)
+        on_bytes(self.file.bytes)
+
+    def _is_whole(self) -> bool:
+        if not self.target.is_file() or self.target.stat().st_size != self.file.bytes:
+            return False
+        return _sha256(self.target) == self.file.sha256
+
+    def _fetch_patiently(self, on_bytes: Callable[[int], None]) -> None:
+        """Fetch, and fetch on where the connection breaks. Bytes that came in between restore the patience."""
+        tries = 0
+        for _ in count():
+            before = self._here()
+            try:
+                self._fetch(on_bytes)
+            except (ConnectionFailed, Unavailable):
+                tries = 0 if self._here() > before else tries + 1
+                pause = self._http.retry.pause(tries)
+                if pause is None:
+                    raise
+                self._http.sleep(pause)
+            else:
+                return
+
+    def _fetch(self, on_bytes: Callable[[int], None]) -> None:
+        here = self._here()
+        if here >= self.file.bytes:
+            return
+        headers = {"Accept-Encoding": "identity"}
+        if here:
+            headers |= {"Range": f"bytes={here}-", "If-Range": f'"{self.file.sha256}"'}
+        with self._http.stream(Call("GET", self._path, headers=headers)) as response:
+            # 200: the server sends the whole file anew, because it knows no ranges or the file is another one.
+            mode = "ab" if response.status_code == 206 else "wb"
+            with self._part.open(mode) as part:
+                for chunk in response.iter_bytes(_CHUNK):
+                    part.write(chunk)
+                    on_bytes(min(part.tell(), self.file.bytes))
+
+    def _is_right(self) -> bool:
+        return self._here() == self.file.bytes and _sha256(self._part) == self.file.sha256
+
+    def _check(self) -> None:
+        if not self._is_right():
+            found = self._here()
+            self._part.unlink(missing_ok=True)
+            raise TransferFailed(
+                f"{self.file.name} came damaged: {found:,} of {self.file.bytes:,} bytes, or another SHA-256 than announced. "
+                "What came was thrown away; try again."
+            )
+
+    def _here(self) -> int:
+        return self._part.stat().st_size if self._part.exists() else 0
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,163 @@
+"""Jobs: everything that takes time."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from pretext_client import sse
+from pretext_client.errors import ConnectionFailed, JobFailed, PretextError, Unavailable, WaitTimedOut
+from pretext_client.http import Call, Http
+from pretext_client.types import Event, Job, Metric
+
+_PATH = "/v1/jobs"
+_POLL_SECONDS = 0.5
+
+
+class Jobs:
+    """Start trainings, watch and cancel them."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def create(
+        self,
+        dataset_id: str,
+        *,
+        task: str | Mapping[str, Any] = "rotation",
+        encoder: str | Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        **settings: Any,
+    ) -> Job:
+        """Queue a pretraining. The answer's `spec` shows what was decided for everything that was left open.
+
+        Args:
+            dataset_id: the dataset to learn from; it must be ready.
+            task: the pretext task's name, or an object with its settings: `{"name": "rotation", "rotations": "one"}`.
+            encoder: the encoder's name, or an object with its settings.
+            idempotency_key: of a request that was perhaps sent before, and shall be carried out once; default: a new one.
+            settings: `epochs` or `steps`, `batch_size`, `image_size`, `optimizer`, `precision`, `device`, `seed`, `priority`,
+                `metadata`; the server's /docs describe them.
+
+        Raises:
+            InvalidRequest: a setting does not exist or is impossible; `param` names it.
+            NotFound: there is no such dataset.
+            Conflict: the dataset is not ready.
+        """
+        request: dict[str, Any] = {"kind": "pretrain", "dataset_id": dataset_id, "task": _named(task), **settings}
+        if encoder is not None:
+            request["encoder"] = _named(encoder)
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        return Job.of(self._http.json(Call("POST", _PATH, headers=headers, json=request)))
+
+    def list(self, *, state: str | None = None, kind: str | None = None, dataset_id: str | None = None) -> Iterator[Job]:
+        """All jobs, the newest first; pages are fetched as needed."""
+        return self._http.pages(_PATH, {"state": state, "kind": kind, "dataset_id": dataset_id}, Job, lambda job: job.id)
+
+    def get(self, job_id: str) -> Job:
+        """Read a job."""
+        return Job.of(self._http.json(Call("GET", _path(job_id))))
+
+    def cancel(self, job_id: str) -> Job:
+        """Stop a job for good. One that runs is `cancelling` until its process has ended.
+
+        Raises:
+            Conflict: it has ended already.
+        """
+        return Job.of(self._http.json(Call("POST", f"{_path(job_id)}/cancel")))
+
+    def metrics(self, job_id: str) -> Iterator[Metric]:
+        """The figures of a training, in order of its steps."""
+        return self._http.pages(f"{_path(job_id)}/metrics", {"limit": 1000}, Metric, lambda metric: metric.step)
+
+    def events(self, job_id: str, *, after: int = 0, follow: bool = False, patience: float = 60) -> Iterator[Event]:
+        """What happened to a job, in order.
+
+        Args:
+            job_id: the job.
+            after: number of the last event that was seen.
+            follow: go on with what happens, and with progress (without a number), until the job has ended. A connection that breaks
+                is made again, and no event is lost or seen twice.
+            patience: seconds for which the server may be away meanwhile.
+
+        Raises:
+            ConnectionFailed: the server was away for longer.
+        """
+        if follow:
+            return self._follow(job_id, after, patience)
+        return self._http.pages(f"{_path(job_id)}/events", {"after": after}, Event, lambda event: event.seq or 0)
+
+    def wait(
+        self, job_id: str, *, timeout: float | None = None, on_progress: Callable[[Job], None] | None = None, check: bool = False
+    ) -> Job:
+        """Wait until a job has ended.
+
+        Args:
+            job_id: the job.
+            timeout: seconds to wait at most; None: as long as it takes.
+            on_progress: is called with the job whenever it has changed.
+            check: raise if the job has not succeeded.
+
+        Raises:
+            WaitTimedOut: the time is up; the job goes on.
+            JobFailed: the job has ended without success, and `check` is set.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        shown: Job | None = None
+        while True:
+            job = self.get(job_id)
+            if on_progress is not None and job != shown:
+                on_progress(job)
+                shown = job
+            if job.ended:
+                if check and job.state != "succeeded":
+                    raise JobFailed(f"{job_id} {job.state}: {job.error.message}" if job.error else f"{job_id} was {job.state}")
+                return job
+            if until is not None and time.monotonic() + _POLL_SECONDS > until:
+                raise WaitTimedOut(f"{job_id} is still {job.state} after {timeout:g} s; it goes on at the server")
+            self._http.sleep(_POLL_SECONDS)
+
+    def _follow(self, job_id: str, after: int, patience: float) -> Iterator[Event]:
+        """Read the stream of events; open it anew where it breaks off before the job's end."""
+        broken_since: float | None = None
+        while True:
+            try:
+                for event in self._stream(job_id, after):
+                    broken_since = None
+                    after = event.seq or after
+                    yield event
+                if self.get(job_id).ended:
+                    return
+            except (ConnectionFailed, Unavailable):
+                now = time.monotonic()
+                broken_since = broken_since or now
+                if now - broken_since > patience:
+                    raise
+            self._http.sleep(_POLL_SECONDS)
+
+    def _stream(self, job_id: str, after: int) -> Iterator[Event]:
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
+        with self._http.stream(Call("GET", f"{_path(job_id)}/events", headers=headers)) as response:
+            for message in sse.messages(sse.lines(response.iter_bytes())):
+                yield _event(message)
+
+
+def _event(message: sse.Message) -> Event:
+    """An event of the stream: progress comes bare, everything else as it is in the list of events."""
+    try:
+        data = json.loads(message.data)
+    except ValueError as error:
+        raise PretextError("the server sent an event that is no JSON; is there a Pretext Server at this address?") from error
+    if message.id is None:
+        return Event(type=message.type, data=data, raw={"type": message.type, "data": data})
+    return Event.of(data)
+
+
+def _named(choice: str | Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": choice} if isinstance(choice, str) else dict(choice)
+
+
+def _path(job_id: str) -> str:
+    return f"{_PATH}/{quote(job_id, safe='')}"

@@ -1,0 +1,180 @@
+"""Progress at a terminal: bars of uploads, ingests, trainings and downloads. In a log file or a pipe it is a line now and then."""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as RichProgress
+
+from pretext_client.client import Pretext
+from pretext_client.shown import bytes_, duration, harmless
+from pretext_client.types import Dataset, Event, Job, Progress
+from pretext_client.upload import Source
+
+_LINE_SECONDS = 5
+_VERBS = {"scan": "Scanning", "ingest": "Checking", "decode": "Decoding", "train": "Training", "export": "Exporting"}
+
+
+class Meter(Protocol):
+    """Something that shows how far things are."""
+
+    def show(self, what: str, done: float | None, total: float | None, told: str) -> None:
+        """Show how much of `what` is done, with a few figures beside it. The total is None as long as nobody knows it."""
+
+    def say(self, message: str) -> None:
+        """Show a message that stays."""
+
+
+class BarMeter:
+    """A bar on a terminal. A new one begins below where a new thing begins."""
+
+    def __init__(self, bars: RichProgress) -> None:
+        self._bars = bars
+        self._what = ""
+        self._task = bars.add_task("", start=False, visible=False)
+
+    def show(self, what: str, done: float | None, total: float | None, told: str) -> None:
+        if what != self._what:
+            self._what = what
+            self._task = self._bars.add_task(what, total=total, told=told)
+        self._bars.update(self._task, completed=done or 0, total=total, told=told)
+
+    def say(self, message: str) -> None:
+        self._bars.console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+class LineMeter:
+    """A line for each new thing, its end, and every few seconds in between."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._what = ""
+        self._next = 0.0
+
+    def show(self, what: str, done: float | None, total: float | None, told: str) -> None:
+        ended = done is not None and done == total
+        if what == self._what and not ended and time.monotonic() < self._next:
+            return
+        self._what = what
+        # The end is said once, however often it is shown.
+        self._next = float("inf") if ended else time.monotonic() + _LINE_SECONDS
+        share = f"{done / total:.0%}  " if done is not None and total else ""
+        self.say(f"{what}  {share}{told}")
+
+    def say(self, message: str) -> None:
+        self._console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def meter(console: Console) -> Iterator[Meter]:
+    """What shows progress on this console: bars on a terminal, lines elsewhere."""
+    if not console.is_terminal:
+        yield LineMeter(console)
+        return
+    columns = (
+        TextColumn("{task.description:<9}", markup=False),
+        BarColumn(bar_width=None),
+        TextColumn("{task.percentage:>3.0f}%", markup=False),
+        TextColumn("{task.fields[told]}", markup=False),
+    )
+    with RichProgress(*columns, console=console, expand=True) as bars:
+        yield BarMeter(bars)
+
+
+class ByteRate:
+    """Shows bytes that go over, with their rate and the time left."""
+
+    def __init__(self, shown: Meter, what: str) -> None:
+        self._meter = shown
+        self._what = what
+        self._start = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        seconds = time.monotonic() - self._start
+        rate = done / seconds if seconds > 0 else 0.0
+        left = f"  {duration((total - done) / rate)} left" if rate and done < total else ""
+        self._meter.show(self._what, done, total, f"{bytes_(done)} of {bytes_(total)}  {bytes_(rate)}/s{left}")
+
+
+def upload_with_bar(
+    client: Pretext,
+    source: Source | Iterable[Source],
+    console: Console,
+    *,
+    name: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Dataset:
+    """Upload images behind a bar. Raises what `datasets.upload` does."""
+    with meter(console) as shown:
+        return client.datasets.upload(source, name=name, metadata=metadata, on_progress=ByteRate(shown, "Uploading"))
+
+
+def download_with_bar(
+    client: Pretext, model_id: str, directory: str | os.PathLike[str], console: Console, *, force: bool = False
+) -> tuple[Path, ...]:
+    """Download a model behind a bar. Raises what `models.download` does."""
+    with meter(console) as shown:
+        return client.models.download(model_id, directory, force=force, on_progress=ByteRate(shown, "Fetching"))
+
+
+def watch_job(client: Pretext, job_id: str, console: Console, *, on_event: Callable[[Event], None] | None = None) -> Job:
+    """Show a job until it has ended, and return its last state. Ctrl-C stops the watching alone.
+
+    Args:
+        client: the server.
+        job_id: the job.
+        console: where to show it.
+        on_event: is called with every event too.
+
+    Raises:
+        ConnectionFailed: the server was away for too long; the job may well go on.
+        NotFound: there is no such job.
+    """
+    with meter(console) as shown:
+        for event in client.jobs.events(job_id, follow=True):
+            if event.type == "progress":
+                show_progress(shown, Progress.of(event.data))
+            elif message := _message(event):
+                shown.say(message)
+            if on_event is not None:
+                on_event(event)
+    return client.jobs.get(job_id)
+
+
+def show_progress(shown: Meter, progress: Progress) -> None:
+    """Show how far a job is."""
+    verb = _VERBS.get(progress.phase, progress.phase.capitalize())
+    shown.show(harmless(verb), progress.done, progress.total, "  ".join(_figures(progress)))
+
+
+def _figures(progress: Progress) -> Iterator[str]:
+    if progress.done is not None:
+        whole = f"/{progress.total:,.0f}" if progress.total is not None else ""
+        yield f"{progress.done:,.0f}{whole} {harmless(progress.unit or '')}".rstrip()
+    if progress.epoch is not None:
+        yield f"epoch {progress.epoch}" + (f"/{progress.epochs}" if progress.epochs is not None else "")
+    if progress.loss is not None:
+        yield f"loss {progress.loss:.3f}"
+    if progress.accuracy is not None:
+        yield f"acc {progress.accuracy:.0%}"
+    if progress.images_per_second is not None:
+        yield f"{progress.images_per_second:,.0f} images/s"
+    if progress.eta_seconds is not None:
+        yield f"{duration(progress.eta_seconds)} left"
+
+
+def _message(event: Event) -> str | None:
+    """What of an event a person wants to know while watching."""
+    data = event.data
+    if event.type == "log" and data.get("level") == "warning":
+        return harmless(f"Warning: {data.get('message')}")
+    if event.type == "state" and data.get("state") == "running" and (event.attempt or 1) > 1:
+        return f"Attempt {event.attempt}: a worker has taken the job up again."
+    if event.type == "state" and data.get("state") == "cancelling":
+        return "Being cancelled."
+    return None

@@ -1,0 +1,70 @@
+"""What one command works with, and how it ends: exit statuses and errors are decided here."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import typer
+
+from pretext_client.client import Pretext
+from pretext_client.console import Output
+from pretext_client.errors import ConnectionFailed, PretextError
+
+EXIT_FAILED = 1
+"""A job has failed, or the server has refused."""
+EXIT_UNREACHABLE = 3
+EXIT_INTERRUPTED = 130
+
+
+@dataclass
+class Session:
+    """The server and the terminal of one command.
+
+    Args:
+        client: the server.
+        output: the terminal.
+        prefix: how the command was called, with the options that lead to the same server.
+        interrupted: what to say at Ctrl-C.
+    """
+
+    client: Pretext
+    output: Output
+    prefix: str
+    interrupted: str = "Stopped."
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options in front of the command."""
+
+    url: str | None
+    api_key: str | None
+    json: bool
+
+
+@contextmanager
+def session(context: typer.Context) -> Iterator[Session]:
+    """Open the session of a command; whatever goes wrong in it ends as one line and an exit status."""
+    options: Options = context.obj
+    output = Output(as_json=options.json)
+    opened: Session | None = None
+    try:
+        with Pretext(options.url, options.api_key) as client:
+            opened = Session(client, output, f"pretext --url {options.url}" if options.url else "pretext")
+            yield opened
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # `pretext jobs | head`: nobody reads any more. What is still buffered goes nowhere, without a complaint at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
+    except KeyboardInterrupt:
+        output.note(opened.interrupted if opened else "Stopped.")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except ConnectionFailed as error:
+        output.error(error)
+        raise typer.Exit(EXIT_UNREACHABLE) from None
+    except (PretextError, OSError) as error:
+        output.error(error)
+        raise typer.Exit(EXIT_FAILED) from None

@@ -1,0 +1,30 @@
+"""Figures and texts as people and terminals like them."""
+
+import unicodedata
+
+
+def bytes_(count: float) -> str:
+    """A number of bytes: `12.3 MB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    """A time: `0:42`, `1:02:03`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def harmless(text: object) -> str:
+    """A text that can do nothing to a terminal: names of files and datasets come from anybody."""
+    return "".join(character if character.isprintable() or character == "\n" else _named(character) for character in str(text))
+
+
+def _named(character: str) -> str:
+    if unicodedata.category(character) == "Zs":
+        return " "
+    return "\N{REPLACEMENT CHARACTER}"

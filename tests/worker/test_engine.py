@@ -1,0 +1,209 @@
+import os
+import signal
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from records.blobs import LocalBlobs
+from records.database import Database
+from records.models import Job, Model
+from records.queries import datasets, events, jobs, leases, models
+from records.settings import Settings
+from records.states import JobState
+from tests import factories
+from worker.engine import Engine
+
+
+def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def weights_of(database: Database, blobs: LocalBlobs, job: Job) -> str:
+    assert job.model_id is not None
+    with database.read() as session:
+        file = models.file(session, job.model_id, "encoder.safetensors")
+    content = blobs.path(file.key).read_bytes()
+    assert sha256(content).hexdigest() == file.sha256
+    return file.sha256
+
+
+def child_pids(job_id: str) -> list[int]:
+    """Processes that work on a job, by their command lines."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"ssl_core" in command and job_id.encode() in command:
+            found.append(int(folder.name))
+    return found
+
+
+class TestIngest:
+    def test_makes_a_dataset_ready(self, engine: Engine, database: Database, blobs: LocalBlobs, upload, shapes_zip, read_job):
+        dataset_id, job_id = upload(shapes_zip)
+        engine.work(job_id)
+        assert read_job(job_id).state == JobState.SUCCEEDED
+        with database.read() as session:
+            dataset = datasets.ready(session, dataset_id)
+        assert (dataset.images, dataset.refused, dataset.median_side, dataset.labels) == (64, 0, 32, None)
+        assert dataset.upload_key is None
+        assert sum(shard["rows"] for shard in dataset.shards or []) == 64
+        assert all(blobs.path(shard["key"]).stat().st_size == shard["bytes"] for shard in dataset.shards or [])
+
+    def test_an_upload_that_is_no_archive_fails_with_its_reason(
+        self, engine: Engine, database: Database, upload, tmp_path: Path, read_job
+    ):
+        path = tmp_path / "notes.zip"
+        path.write_text("no pictures here\n" * 100)
+        dataset_id, job_id = upload(path)
+        engine.work(job_id)
+        job = read_job(job_id)
+        assert (job.state, job.error["code"]) == (JobState.FAILED, "not_an_archive")
+        with database.read() as session:
+            dataset = datasets.get(session, dataset_id)
+            assert (dataset.state, dataset.error) == ("failed", job.error)
+
+    def test_a_set_without_a_usable_image_fails_and_keeps_its_report(
+        self, engine: Engine, database: Database, upload, tmp_path: Path, read_job
+    ):
+        path = factories.zip_of(tmp_path / "bad.zip", {f"{number}.jpg": b"broken" for number in range(3)})
+        dataset_id, job_id = upload(path)
+        engine.work(job_id)
+        assert read_job(job_id).error["code"] == "no_usable_image"
+        with database.read() as session:
+            dataset = datasets.reported(session, dataset_id)
+            assert (dataset.state, dataset.refused) == ("failed", 3)
+
+
+class TestPretrain:
+    def test_makes_one_model(self, engine: Engine, database: Database, blobs: LocalBlobs, ingested: str, pretrain, read_job):
+        job_id = pretrain(ingested)
+        engine.work(job_id)
+        job = read_job(job_id)
+        assert (job.state, job.error, job.attempt) == (JobState.SUCCEEDED, None, 1)
+        assert (job.spec["device"], job.spec["precision"]) == ("cpu", "fp32")
+        assert job.progress["step"] == 6
+        assert job.environment["device"] == "cpu"
+        assert weights_of(database, blobs, job)
+        with database.read() as session:
+            model = models.get(session, job.model_id)
+            assert {file.name for file in model.files} == {"README.md", "config.json", "encoder.safetensors"}
+            figures, _ = events.metrics(session, job_id, after=0, limit=100)
+            assert figures[-1].step == 6
+            assert figures[-1].values["loss"] > 0
+
+    def test_a_deleted_blob_fails_the_job_and_says_so(
+        self, engine: Engine, database: Database, blobs: LocalBlobs, ingested: str, pretrain, read_job
+    ):
+        job_id = pretrain(ingested)
+        blobs.delete(f"datasets/{ingested}")
+        engine.work(job_id)
+        job = read_job(job_id)
+        assert job.state == JobState.FAILED
+        assert "gone from the store" in job.error["message"]
+
+    def test_a_diverged_training_fails_with_advice(self, engine: Engine, ingested: str, pretrain, read_job):
+        job_id = pretrain(ingested, steps=40, optimizer={"learning_rate": 100, "warmup": 0, "schedule": "constant"})
+        engine.work(job_id)
+        job = read_job(job_id)
+        if job.state == JobState.FAILED:
+            assert "learning_rate" in job.error["message"]
+        else:
+            assert job.state == JobState.SUCCEEDED
+
+    def test_after_a_job_the_next_best_is_run(self, engine: Engine, ingested: str, pretrain, database: Database, read_job):
+        first, second = pretrain(ingested, steps=1), pretrain(ingested, steps=1)
+        with database.write() as session:
+            jobs.get(session, second).priority = 5
+        engine.work(first)
+        assert read_job(first).state == read_job(second).state == JobState.SUCCEEDED
+        assert read_job(second).started_at < read_job(first).started_at
+
+
+class TestCancel:
+    def test_stops_a_running_job_and_its_process(
+        self, engine: Engine, database: Database, blobs: LocalBlobs, ingested: str, pretrain, read_job, in_background
+    ):
+        job_id = pretrain(ingested, steps=100_000)
+        in_background(engine.work, job_id)
+        until(lambda: (read_job(job_id).progress or {}).get("step", 0) > 2)
+        with database.write() as session:
+            jobs.cancel(session, job_id)
+        until(lambda: read_job(job_id).state == JobState.CANCELLED)
+        assert child_pids(job_id) == []
+        with database.read() as session:
+            assert session.query(Model).count() == 0
+
+
+class TestNothingIsLost:
+    def test_a_killed_process_goes_on_and_ends_with_the_same_bytes(
+        self, engine: Engine, database: Database, blobs: LocalBlobs, ingested: str, pretrain, read_job, in_background
+    ):
+        steps = 120
+        undisturbed = pretrain(ingested, steps=steps)
+        engine.work(undisturbed)
+        job_id = pretrain(ingested, steps=steps)
+        in_background(engine.work, job_id)
+        until(lambda: len(read_job(job_id).checkpoints) > 0)
+        for pid in child_pids(job_id):
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: read_job(job_id).state == JobState.SUCCEEDED)
+        job = read_job(job_id)
+        assert job.attempt == 2
+        assert weights_of(database, blobs, job) == weights_of(database, blobs, read_job(undisturbed))
+        with database.read() as session:
+            found, _ = events.page(session, job_id, after=0, limit=500)
+            figures, _ = events.metrics(session, job_id, after=0, limit=500)
+        assert [event.seq for event in found] == list(range(1, len(found) + 1))
+        assert any("SIGKILL" in str(event.data.get("reason")) for event in found)
+        assert len({figure.step for figure in figures}) == len(figures)
+
+    def test_a_worker_that_stops_hands_its_job_to_the_next(
+        self, make_engine, database: Database, ingested: str, pretrain, read_job, in_background
+    ):
+        first, second = make_engine(), make_engine()
+        job_id = pretrain(ingested, steps=120)
+        running = in_background(first.work, job_id)
+        until(lambda: (read_job(job_id).progress or {}).get("step", 0) > 2)
+        first.stop()
+        running.join(15)
+        handed_back = read_job(job_id)
+        assert (handed_back.state, len(handed_back.checkpoints)) == (JobState.QUEUED, pytest.approx(1, abs=1))
+        assert handed_back.checkpoints
+        second.work(job_id)
+        job = read_job(job_id)
+        assert (job.state, job.attempt, job.failures) == (JobState.SUCCEEDED, 2, 0)
+
+    def test_a_worker_that_lost_its_job_leaves_the_other_attempt_alone(
+        self, engine: Engine, database: Database, ingested: str, pretrain, read_job, in_background
+    ):
+        job_id = pretrain(ingested, steps=100_000)
+        losing = in_background(engine.work, job_id)
+        until(lambda: (read_job(job_id).progress or {}).get("step", 0) > 2)
+        with database.write() as session:
+            job = jobs.get(session, job_id)
+            job.state = JobState.QUEUED
+            session.flush()
+            leases.claim(session, job_id, "another", 100)
+        losing.join(15)
+        job = read_job(job_id)
+        assert (job.state, job.attempt, job.worker_id) == (JobState.RUNNING, 2, "another")
+        assert child_pids(job_id) == []
+
+    def test_the_reaper_finds_what_no_message_told_of(
+        self, make_engine, worker_settings: Settings, database: Database, blobs: LocalBlobs, upload, shapes_zip, read_job, in_background
+    ):
+        told: list[str] = []
+        engine = Engine(worker_settings, database, blobs, lambda job_id, _device: told.append(job_id), "cpu")
+        _, job_id = upload(shapes_zip)
+        engine.start()
+        until(lambda: job_id in told)
+        engine.stop()

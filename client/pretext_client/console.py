@@ -63,16 +63,18 @@ class Output:
         sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=None if not sys.stdout.isatty() else 2) + "\n")
 
     def error(self, error: PretextError | OSError) -> None:
-        """One line about what went wrong, and one for each further mistake."""
-        if isinstance(error, OSError):
-            told = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
-            self.note(f"Error: {told}")
-            return
-        more = ""
-        if isinstance(error, ApiError):
-            if error.param and error.param not in error.detail:
-                more += f" ({error.param})"
-            if error.status >= 500 and error.request_id:
-                more += f" [request {error.request_id}]"
+        """One line about what went wrong."""
         self.err.print("Error: ", style="bold red", end="")
-        self.err.print(harmless(f"{error}{more}"), markup=False, soft_wrap=True)
+        self.err.print(harmless(_told(error)), markup=False, soft_wrap=True)
+
+
+def _told(error: PretextError | OSError) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+    told = str(error)
+    if isinstance(error, ApiError):
+        if error.param and error.param not in error.detail:
+            told += f" ({error.param})"
+        if error.status >= 500 and error.request_id:
+            told += f" [request {error.request_id}]"
+    return told

@@ -1,0 +1,160 @@
+"""`pretext-server demo`: the main job once, from pictures to an encoder, in a throw-away folder."""
+
+import signal
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pretext_client import Pretext
+from pretext_client.progress import download_with_bar, upload_with_bar, watch_job
+from rich.console import Console
+from rich.table import Table
+
+from launcher.server import Server
+from launcher.shapes import generate, write_zip
+from records.blobs import open_blobs
+from records.database import Database
+from records.queries import datasets
+from records.settings import Settings
+from ssl_core.cache import decoded_images
+from ssl_core.events import TextEvents
+from ssl_core.process import StopRequest
+
+PICTURES = 2000
+STEPS = 240
+_OWN_STEPS = 300
+_MOST_COMPARED = 5000
+_NEIGHBOURS = 20
+
+Pixels = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Nearest-neighbour accuracies, 0 to 1."""
+
+    trained: float
+    untrained: float
+    chance: float
+    images: int
+
+
+def run(data: Path | None, *, steps: int | None, device: Literal["auto", "cpu", "cuda"]) -> None:
+    """Upload, train, watch, download, load, compare.
+
+    Args:
+        data: the user's pictures; generated ones if none are given.
+        steps: length of the training.
+        device: what to train on.
+
+    Raises:
+        StartError: the server cannot be started.
+    """
+    console = Console(highlight=False)
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with tempfile.TemporaryDirectory(prefix="pretext-demo-") as folder:
+        root = Path(folder)
+        labels = None
+        pictures = data
+        if pictures is None:
+            images, labels, names = generate(count=PICTURES, seed=0, size=32)
+            pictures = root / "shapes.zip"
+            write_zip(pictures, images)
+            console.print(f"{PICTURES:,} pictures of {len(names)} kinds of shapes, 32 px, without labels")
+        settings = Settings(data_dir=root / "data", port=0, device=device)
+        started = time.monotonic()
+        with Server(settings, logs=root / "logs") as server, Pretext(server.url, server.key) as client:
+            console.print(f"server on {server.url}, started in {time.monotonic() - started:.1f} s; its docs: {server.url}/docs")
+            _main_job(client, server, settings, console, pictures=pictures, labels=labels, steps=steps or (STEPS if data is None else _OWN_STEPS))
+        console.print("stopped; the folder is removed")
+
+
+def _main_job(
+    client: Pretext, server: Server, settings: Settings, console: Console, *, pictures: Path, labels: Labels | None, steps: int
+) -> None:
+    dataset = upload_with_bar(client, pictures, console)
+    job = client.jobs.create(dataset.id, task="rotation", encoder="tiny", steps=steps)
+    job = watch_job(client, job.id, console)
+    if job.model_id is None:
+        told = job.error.message if job.error else job.state
+        raise SystemExit(f"the training did not succeed: {told}")
+    bundle = settings.data_dir.parent / "encoder"
+    download_with_bar(client, job.model_id, bundle, console)
+    comparison = _compare(settings, dataset.id, bundle, labels)
+    _show(console, comparison)
+    _show_curl(console, server, dataset.id, job.id, job.model_id)
+
+
+def _compare(settings: Settings, dataset_id: str, bundle: Path, labels: Labels | None) -> Comparison | None:
+    """Load the bundle and compare it with the same network untrained. None if nothing is known of the pictures' kinds."""
+    from ssl_core.embed import embed, load_encoder, untrained_encoder
+    from ssl_core.evaluate.knn import knn_accuracy
+
+    encoder, config = load_encoder(bundle)
+    pixels, found = _pixels(settings, dataset_id, int(config["image_size"]))
+    labels = found if labels is None else labels
+    if labels is None:
+        return None
+    keep = np.random.default_rng(0).permutation(len(pixels))[:_MOST_COMPARED]
+    chosen, labels = pixels[np.sort(keep)], labels[np.sort(keep)]
+    accuracies = [
+        knn_accuracy(embed(network, chosen), labels, k=_NEIGHBOURS) for network in (encoder, untrained_encoder(config))
+    ]
+    chance = float(np.bincount(labels).max() / len(labels))
+    return Comparison(accuracies[0], accuracies[1], chance, len(labels))
+
+
+def _pixels(settings: Settings, dataset_id: str, size: int) -> tuple[Pixels, Labels | None]:
+    """The dataset as the worker decoded it, and its labels if its folders had any."""
+    database, blobs = Database(settings.database), open_blobs(settings.blobs)
+    with database.read() as session:
+        shards = datasets.ready(session, dataset_id).shards or []
+    database.engine.dispose()
+    folder = settings.data_dir / "compare"
+    folder.mkdir()
+    for number, shard in enumerate(shards):
+        (folder / f"shard-{number:05}.parquet").symlink_to(blobs.path(shard["key"]))
+    with decoded_images(
+        folder,
+        size=size,
+        cache=settings.cache,
+        cache_bytes=settings.cache_bytes,
+        key=dataset_id,
+        events=TextEvents(),
+        stop=StopRequest(),
+    ) as decoded:
+        return np.array(decoded.images), decoded.labels
+
+
+def _show(console: Console, comparison: Comparison | None) -> None:
+    if comparison is None:
+        console.print("the pictures are in no class folders, so there is no figure of accuracy to show")
+        return
+    table = Table(title=f"Which kind is it? Answered by the {_NEIGHBOURS} nearest neighbours among {comparison.images:,} pictures")
+    table.add_column("encoder")
+    table.add_column("accuracy", justify="right")
+    for name, accuracy in (
+        ("pretrained by rotation, without a label", comparison.trained),
+        ("the same network, untrained", comparison.untrained),
+        ("always the most frequent kind", comparison.chance),
+    ):
+        table.add_row(name, f"{accuracy:.1%}")
+    console.print(table)
+
+
+def _show_curl(console: Console, server: Server, dataset_id: str, job_id: str, model_id: str) -> None:
+    lines = [
+        "The same by curl, against a server that `make up` runs:",
+        "  KEY=$(cat ~/.local/share/pretext-server/api-key); API=http://127.0.0.1:8000/v1",
+        '  curl -H "Authorization: Bearer $KEY" -F file=@pictures.zip $API/datasets',
+        '  curl -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" $API/jobs \\',
+        f'       -d \'{{"dataset_id": "{dataset_id}", "task": {{"name": "rotation"}}, "encoder": {{"name": "tiny"}}, "steps": 300}}\'',
+        f'  curl -H "Authorization: Bearer $KEY" -H "Accept: text/event-stream" -N $API/jobs/{job_id}/events',
+        f'  curl -H "Authorization: Bearer $KEY" -O $API/models/{model_id}/files/encoder.safetensors',
+    ]
+    console.print("\n".join(lines), soft_wrap=True, markup=False)

@@ -13,11 +13,11 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 MAX_PIXELS = 100_000_000
-_16_BIT = 65_535
+_16_BIT = 65_535.0
 _TRANSPOSED = frozenset({5, 6, 7, 8})
 _ORIENTATION = 0x0112
 _WHITE = (255, 255, 255)
@@ -135,18 +135,22 @@ def _opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                width, height = image.size
-                if width * height > max_pixels:
-                    raise ImageError("too_many_pixels", f"{width} x {height} pixels; at most {max_pixels:,} are taken")
+                _check_area(image, max_pixels)
                 yield image
     except ImageError:
         raise
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise _unidentified(data) from error
     except Image.DecompressionBombError as error:
         raise ImageError("too_many_pixels", f"far more than {max_pixels:,} pixels") from error
-    except Exception as error:  # noqa: BLE001  decoders raise whatever they like on broken files
+    except Exception as error:  # decoders raise whatever they like on broken files
         raise ImageError("truncated", f"the file is damaged or cut off: {str(error) or type(error).__name__:.200}") from error
+
+
+def _check_area(image: Image.Image, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageError("too_many_pixels", f"{width} x {height} pixels; at most {max_pixels:,} are taken")
 
 
 def _unidentified(data: bytes) -> ImageError:
@@ -179,11 +183,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_8_bit(image: Image.Image) -> npt.NDArray[np.uint8]:
-    """Grey of 16 bits, 32 bits or floats as 8 bits. Floats up to 1 are taken as such, everything else as 16 bits."""
+    """Deep grey as 8 bits. White is the first usual maximum (1 for floats, 255, 65535) that nothing exceeds, else the brightest."""
     grey = np.nan_to_num(np.asarray(image, np.float64))
-    brightest = grey.max(initial=0)
-    top = 1.0 if image.mode == "F" and brightest <= 1 else _16_BIT if brightest > 255 or image.mode.startswith("I;16") else 255.0
-    scaled: npt.NDArray[np.uint8] = np.clip(
-        np.rint(grey * (255.0 / max(top, brightest if brightest > _16_BIT else top))), 0, 255
-    ).astype(np.uint8)
-    return scaled
+    brightest = float(grey.max(initial=0))
+    whites = {"F": (1.0, 255.0, _16_BIT), "I": (255.0, _16_BIT)}.get(image.mode, (_16_BIT,))
+    white = next((white for white in whites if brightest <= white), brightest)
+    return np.clip(np.rint(grey * (255.0 / white)), 0, 255).astype(np.uint8)

@@ -1,7 +1,15 @@
 """What a job may ask for. Torch-free: the API, the forms and the command line are made from it."""
 
 from ssl_core.spec.encoders import ENCODERS, EncoderInfo, EncoderSpec, ResolvedEncoder
-from ssl_core.spec.pretrain import DatasetFacts, OptimizerSpec, PretrainSpec, ResolvedOptimizer, ResolvedPretrain, SpecError, resolve
+from ssl_core.spec.pretrain import (
+    DatasetFacts,
+    OptimizerSpec,
+    PretrainSpec,
+    ResolvedOptimizer,
+    ResolvedPretrain,
+    SpecError,
+    resolve,
+)
 from ssl_core.spec.tasks import TASKS, PretextTask, Rotation, TaskInfo
 
 __all__ = [

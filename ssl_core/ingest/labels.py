@@ -1,0 +1,88 @@
+"""Labels and splits from the names of folders. Nobody has to have them; they are kept for evaluation."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ssl_core.ingest.names import parts_of
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """What the folders of a set mean."""
+
+    names: tuple[str, ...] = ()
+    """The classes, sorted; none if there are no class folders."""
+    note: str = ""
+    """Why there are no labels, or where they come from."""
+    has_splits: bool = False
+    _of_folder: Mapping[tuple[str, ...], tuple[int | None, str | None]] = field(default_factory=dict)
+
+    def of(self, name: str) -> tuple[int | None, str | None]:
+        """Label and split of a member."""
+        return self._of_folder.get(parts_of(name)[:-1], (None, None))
+
+
+def folder_of(name: str) -> tuple[str, ...] | None:
+    """The folder of a member that looks like an image by its name; None for others."""
+    return parts_of(name)[:-1] if name.lower().endswith(IMAGE_SUFFIXES) else None
+
+
+def find_labels(folders: Counter[tuple[str, ...]]) -> Labelling:
+    """Decide what folders mean.
+
+    Args:
+        folders: number of images in each folder, as `folder_of` gives them.
+    """
+    splits, rest = _take_splits(folders)
+    note = _why_no_classes(rest, folders)
+    if note:
+        names: tuple[str, ...] = ()
+    else:
+        names = tuple(sorted({folder[-1] for folder in rest.values()}))
+        note = f"from {len(names)} class folders"
+    index = {name: number for number, name in enumerate(names)}
+    of_folder = {folder: (index[rest[folder][-1]] if names else None, splits.get(folder)) for folder in folders}
+    return Labelling(names, note, bool(splits), of_folder)
+
+
+def _take_splits(
+    folders: Counter[tuple[str, ...]],
+) -> tuple[dict[tuple[str, ...], str], dict[tuple[str, ...], tuple[str, ...]]]:
+    """Take away the folders at the top that all images share, and those that name a split. Gives the splits, and what is left."""
+    rest = {folder: folder for folder in folders}
+    while rest and all(rest.values()):
+        tops = {folder[0] for folder in rest.values()}
+        if all(top.lower() in SPLITS for top in tops):
+            splits = {whole: SPLITS[folder[0].lower()] for whole, folder in rest.items()}
+            return splits, {whole: folder[1:] for whole, folder in rest.items()}
+        if len(tops) > 1:
+            break
+        rest = {whole: folder[1:] for whole, folder in rest.items()}
+    return {}, rest
+
+
+def _why_no_classes(rest: Mapping[tuple[str, ...], tuple[str, ...]], folders: Counter[tuple[str, ...]]) -> str:
+    depths = {len(folder) for folder in rest.values()}
+    if not rest or depths == {0}:
+        return "no labels: the images are not in class folders"
+    if 0 in depths:
+        return "no labels: some images are in folders and some are not"
+    if len(depths) > 1:
+        return "no labels: the images are in folders of different depths"
+    classes = {folder[-1] for folder in rest.values()}
+    if len(classes) == 1:
+        return "no labels: all images are in one folder"
+    if len(classes) > sum(folders.values()) / 2:
+        return "no labels: there are almost as many folders as images"
+    return ""

@@ -1,0 +1,136 @@
+"""What ingest found, for people and programs."""
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from operator import itemgetter
+from pathlib import Path
+from statistics import median
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from ssl_core.ingest.checks import DIGEST_BYTES, Checked
+from ssl_core.ingest.labels import Labelling
+from ssl_core.ingest.names import printable
+from ssl_core.ingest.refusal import Refusal
+from ssl_core.ingest.shards import Shard
+
+_EXAMPLES = 20
+_SIZES_SHOWN = 10
+
+
+class Report:
+    """Counts while the images go by. Refused members go to a file at once, so that a million of them need no memory.
+
+    Args:
+        folder: where `report.json` and `refused.jsonl` go.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.images = 0
+        self.refused: Counter[str] = Counter()
+        self.passed_over = 0
+        self.warnings: list[str] = []
+        self._folder = folder
+        self._started = time.monotonic()
+        self._bytes = 0
+        self._formats: Counter[str] = Counter()
+        self._modes: Counter[str] = Counter()
+        self._sizes: Counter[tuple[int, int]] = Counter()
+        self._labels: Counter[int] = Counter()
+        self._splits: Counter[str] = Counter()
+        self._digests = bytearray()
+        self._file = (folder / "refused.jsonl").open("w", encoding="utf-8")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._file.close()
+
+    def refuse(self, name: str, refusal: Refusal) -> None:
+        """Note a member that is not taken."""
+        self.refused[refusal.code] += 1
+        self._file.write(json.dumps({"name": printable(name), "code": refusal.code, "reason": refusal.reason}) + "\n")
+
+    def take(self, checked: Checked, size: int, label: int | None, split: str | None) -> None:
+        """Note an image that is taken."""
+        self.images += 1
+        self._bytes += size
+        self._formats[checked.format] += 1
+        self._modes[checked.mode] += 1
+        self._sizes[checked.width, checked.height] += 1
+        self._digests += checked.digest
+        if label is not None:
+            self._labels[label] += 1
+        if split is not None:
+            self._splits[split] += 1
+
+    def finish(self, labelling: Labelling, shards: list[Shard], paths: list[str]) -> dict[str, Any]:
+        """Write the report and give it."""
+        report = {
+            "images": self.images,
+            "refused": sum(self.refused.values()),
+            "refused_by_reason": dict(self.refused.most_common()),
+            "passed_over": self.passed_over,
+            "bytes": self._bytes,
+            "formats": dict(self._formats.most_common()),
+            "modes": dict(self._modes.most_common()),
+            "sizes": self._describe_sizes(),
+            "labels": list(labelling.names),
+            "label_counts": {name: self._labels[number] for number, name in enumerate(labelling.names)},
+            "label_note": labelling.note,
+            "splits": dict(self._splits.most_common()),
+            "exact_duplicates": self._duplicates(paths),
+            "warnings": self.warnings,
+            "seconds": round(time.monotonic() - self._started, 3),
+            "shards": [{"name": shard.name, "rows": shard.rows, "bytes": shard.bytes, "sha256": shard.sha256} for shard in shards],
+        }
+        partial = self._folder / ".report.new"
+        partial.write_text(json.dumps(report, indent=1, ensure_ascii=False), encoding="utf-8")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        partial.replace(self._folder / "report.json")
+        return report
+
+    def _describe_sizes(self) -> dict[str, Any]:
+        if not self._sizes:
+            return {"median_side": 0, "distinct": 0, "most_common": []}
+        described: dict[str, Any] = {"median_side": _median_of(self._counted(min))}
+        for name, axis in (("width", 0), ("height", 1)):
+            counts = self._counted(itemgetter(axis))
+            described[name] = {"min": min(counts), "median": _median_of(counts), "max": max(counts)}
+        described["distinct"] = len(self._sizes)
+        common = self._sizes.most_common(_SIZES_SHOWN)
+        described["most_common"] = [{"width": width, "height": height, "images": count} for (width, height), count in common]
+        return described
+
+    def _counted(self, what: Callable[[tuple[int, int]], int]) -> Counter[int]:
+        counts = Counter[int]()
+        for size, count in self._sizes.items():
+            counts[what(size)] += count
+        return counts
+
+    def _duplicates(self, paths: list[str]) -> dict[str, Any]:
+        """Images whose bytes are equal. They are kept; who trains can decide."""
+        digests = np.frombuffer(bytes(self._digests), dtype=f"V{DIGEST_BYTES}")
+        _, inverse, counts = np.unique(digests, return_inverse=True, return_counts=True)
+        repeated = np.flatnonzero(counts > 1)
+        examples = [[paths[int(index)] for index in np.flatnonzero(inverse == group)[:2]] for group in repeated[:_EXAMPLES]]
+        return {"groups": len(repeated), "images": int(counts[repeated].sum() - len(repeated)), "examples": examples}
+
+
+def _median_of(counts: Counter[int]) -> float:
+    total, seen = sum(counts.values()), 0
+    values = sorted(counts)
+    for value in values:
+        seen += counts[value]
+        if 2 * seen > total:
+            return value
+        if 2 * seen == total:
+            return median([value, values[values.index(value) + 1]])
+    return values[-1]

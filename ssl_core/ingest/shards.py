@@ -1,0 +1,162 @@
+"""Parquet shards in the Hugging Face image schema."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SHARD_BYTES = 256 << 20
+GROUP_BYTES = 8 << 20
+"""A row group is the least that can be read, so a thumbnail costs this much at most."""
+GROUP_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image of a dataset."""
+
+    content: bytes
+    path: str
+    width: int
+    height: int
+    label: int | None
+    split: str | None
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A file that was written."""
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class _Hashed:
+    """A file that knows the SHA-256 of what was written to it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._hash = sha256()
+        self.closed = False
+
+    def write(self, data: Any) -> int:
+        self._hash.update(data)
+        return self._file.write(data)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        self.closed = True
+
+    def digest(self) -> str:
+        return self._hash.hexdigest()
+
+
+class ShardWriter:
+    """Writes rows to `shard-00000.parquet` and on. A file has its name only once it is whole and on the disk.
+
+    Args:
+        folder: where to.
+        labels: names of the classes; no label column if there are none.
+        splits: whether there is a split column.
+    """
+
+    def __init__(self, folder: Path, labels: Sequence[str], *, splits: bool) -> None:
+        self.shards: list[Shard] = []
+        self._folder = folder
+        self._schema = _schema(labels, splits=splits)
+        self._rows: list[Row] = []
+        self._buffered = 0
+        self._open: tuple[Path, BinaryIO, _Hashed, pq.ParquetWriter] | None = None
+        self._written = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None:
+            self._flush()
+            self._finish()
+        elif self._open is not None:
+            path, file, *_ = self._open
+            file.close()
+            path.unlink(missing_ok=True)
+
+    def add(self, row: Row) -> None:
+        """Add an image."""
+        self._rows.append(row)
+        self._buffered += len(row.content)
+        if self._buffered >= GROUP_BYTES or len(self._rows) >= GROUP_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._rows:
+            return
+        if self._open is None:
+            path = self._folder / f".shard-{len(self.shards):05}.new"
+            file = path.open("wb")
+            hashed = _Hashed(file)
+            writer = pq.ParquetWriter(
+                hashed, self._schema, compression="none", use_dictionary=False, write_statistics=["label", "width", "height"]
+            )
+            self._open = path, file, hashed, writer
+            self._written = 0
+        writer = self._open[3]
+        writer.write_table(pa.Table.from_pydict(self._columns(), self._schema), row_group_size=len(self._rows))
+        self._written += len(self._rows)
+        self._rows, self._buffered = [], 0
+        if self._open[1].tell() >= SHARD_BYTES:
+            self._finish()
+
+    def _columns(self) -> dict[str, list[Any]]:
+        rows = self._rows
+        columns: dict[str, list[Any]] = {
+            "image": [{"bytes": row.content, "path": row.path} for row in rows],
+            "label": [row.label for row in rows],
+            "split": [row.split for row in rows],
+            "width": [row.width for row in rows],
+            "height": [row.height for row in rows],
+        }
+        return {name: columns[name] for name in self._schema.names}
+
+    def _finish(self) -> None:
+        if self._open is None:
+            return
+        path, file, hashed, writer = self._open
+        writer.close()
+        file.flush()
+        os.fsync(file.fileno())
+        size = file.tell()
+        file.close()
+        name = f"shard-{len(self.shards):05}.parquet"
+        path.replace(self._folder / name)
+        self.shards.append(Shard(name, self._written, size, hashed.digest()))
+        self._open = None
+
+
+def _schema(labels: Sequence[str], *, splits: bool) -> pa.Schema:
+    fields = [pa.field("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())]))]
+    features: dict[str, Any] = {"image": {"_type": "Image"}}
+    if labels:
+        fields.append(pa.field("label", pa.int64()))
+        features["label"] = {"names": list(labels), "_type": "ClassLabel"}
+    if splits:
+        fields.append(pa.field("split", pa.string()))
+        features["split"] = {"dtype": "string", "_type": "Value"}
+    for name in ("width", "height"):
+        fields.append(pa.field(name, pa.int32()))
+        features[name] = {"dtype": "int32", "_type": "Value"}
+    return pa.schema(fields, {"huggingface": json.dumps({"info": {"features": features}})})

@@ -70,7 +70,15 @@ def run(data: Path | None, *, steps: int | None, device: Literal["auto", "cpu", 
         started = time.monotonic()
         with Server(settings, logs=root / "logs") as server, Pretext(server.url, server.key) as client:
             console.print(f"server on {server.url}, started in {time.monotonic() - started:.1f} s; its docs: {server.url}/docs")
-            _main_job(client, server, settings, console, pictures=pictures, labels=labels, steps=steps or (STEPS if data is None else _OWN_STEPS))
+            _main_job(
+                client,
+                server,
+                settings,
+                console,
+                pictures=pictures,
+                labels=labels,
+                steps=steps or (STEPS if data is None else _OWN_STEPS),
+            )
         console.print("stopped; the folder is removed")
 
 
@@ -102,9 +110,7 @@ def _compare(settings: Settings, dataset_id: str, bundle: Path, labels: Labels |
         return None
     keep = np.random.default_rng(0).permutation(len(pixels))[:_MOST_COMPARED]
     chosen, labels = pixels[np.sort(keep)], labels[np.sort(keep)]
-    accuracies = [
-        knn_accuracy(embed(network, chosen), labels, k=_NEIGHBOURS) for network in (encoder, untrained_encoder(config))
-    ]
+    accuracies = [knn_accuracy(embed(network, chosen), labels, k=_NEIGHBOURS) for network in (encoder, untrained_encoder(config))]
     chance = float(np.bincount(labels).max() / len(labels))
     return Comparison(accuracies[0], accuracies[1], chance, len(labels))
 

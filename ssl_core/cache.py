@@ -1,4 +1,4 @@
-"""Decoded images: a dataset at one resolution as a uint8 memory map on a fast disk, made once and used by every training. Torch-free.
+"""Decoded images: a dataset at one resolution as a uint8 memory map, made once and used by every training. Torch-free.
 
 The cache is a folder of entries. An entry is locked exclusively while it is made and shared while it is used; the locks are the
 kernel's, so those of a killed process are gone with it. When the folder is full, the entries used longest ago make room.
@@ -41,7 +41,7 @@ class DecodedImages:
     """A dataset at one resolution."""
 
     images: npt.NDArray[np.uint8]
-    """uint8 (N, size, size, 3), a memory map that cannot be written to."""
+    """uint8 (N, size, size, 3), a private memory map: what is written to it does not reach the file."""
     facts: DatasetFacts
     labels: npt.NDArray[np.int64] | None
     """int64 (N,), -1 where an image has none; None if none has."""
@@ -141,7 +141,8 @@ def _measured(shard: Path) -> npt.NDArray[np.int64]:
 
 
 def _bytes_needed(shards: list[Path], size: int) -> int:
-    return sum(pq.read_metadata(shard).num_rows for shard in shards) * size * size * 3
+    rows: int = sum(pq.read_metadata(shard).num_rows for shard in shards)
+    return rows * size * size * 3
 
 
 def _is_whole(entry: Path) -> bool:
@@ -157,8 +158,8 @@ def _make_room(cache: Path, entry: Path, needed: int, bound: int) -> None:
     if needed > bound:
         raise UserError(
             "cache_full",
-            f"the decoded images take {needed:,} bytes, and the cache may have {bound:,}; raise PRETEXT_CACHE_BYTES (--cache-bytes), "
-            "or choose a smaller `image_size`",
+            f"the decoded images take {needed:,} bytes, and the cache may have {bound:,}; raise PRETEXT_CACHE_BYTES, or "
+            "choose a smaller `image_size`",
         )
     held = {folder: _size_of(folder) for folder in cache.iterdir() if folder.is_dir() and folder != entry}
     for folder in sorted(held, key=_last_used):
@@ -175,8 +176,8 @@ def _make_room(cache: Path, entry: Path, needed: int, bound: int) -> None:
     if sum(held.values()) + needed > bound:
         raise UserError(
             "cache_full",
-            f"the decoded images take {needed:,} bytes, and running jobs hold {sum(held.values()):,} of the cache's {bound:,}; wait for "
-            "them, or raise PRETEXT_CACHE_BYTES (--cache-bytes)",
+            f"the decoded images take {needed:,} bytes, and running jobs hold {sum(held.values()):,} of the cache's {bound:,}; "
+            "wait for them, or raise PRETEXT_CACHE_BYTES",
         )
 
 
@@ -281,7 +282,7 @@ def _open(entry: Path) -> DecodedImages:
     index = json.loads((entry / _INDEX).read_text(encoding="utf-8"))
     shape = (index["count"], index["size"], index["size"], 3)
     with (entry / _PIXELS).open("rb") as file:
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     images = np.frombuffer(mapped, np.uint8).reshape(shape)
     labels = None if index["labels"] is None else np.array(index["labels"], np.int64)
     facts = DatasetFacts(images=index["count"], median_side=index["median_side"])

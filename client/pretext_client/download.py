@@ -26,7 +26,7 @@ class Download:
     """
 
     def __init__(self, http: Http, path: str, file: ModelFile, folder: Path) -> None:
-        if Path(file.name).name != file.name or file.name.startswith(".") or "\\" in file.name:
+        if not file.name or Path(file.name).name != file.name or file.name.startswith(".") or "\\" in file.name:
             raise TransferFailed(f"the server calls a file {file.name!r}, which is no plain file name; nothing was downloaded")
         self.file = file
         self.target = folder / file.name

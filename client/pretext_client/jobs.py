@@ -14,6 +14,24 @@ from pretext_client.types import Event, Job, Metric
 
 _PATH = "/v1/jobs"
 _POLL_SECONDS = 0.5
+_PATIENCE_SECONDS = 60
+
+
+class _Patience:
+    """Bears a server that is away, for a while; starts anew whenever the server was there."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._away_since: float | None = None
+
+    def restore(self) -> None:
+        self._away_since = None
+
+    def at_end(self) -> bool:
+        """Whether the server has been away for too long, as of a failure that happened now."""
+        now = time.monotonic()
+        self._away_since = self._away_since or now
+        return now - self._away_since > self._seconds
 
 
 class Jobs:
@@ -72,7 +90,7 @@ class Jobs:
         """The figures of a training, in order of its steps."""
         return self._http.pages(f"{_path(job_id)}/metrics", {"limit": 1000}, Metric, lambda metric: metric.step)
 
-    def events(self, job_id: str, *, after: int = 0, follow: bool = False, patience: float = 60) -> Iterator[Event]:
+    def events(self, job_id: str, *, after: int = 0, follow: bool = False, patience: float = _PATIENCE_SECONDS) -> Iterator[Event]:
         """What happened to a job, in order.
 
         Args:
@@ -90,7 +108,13 @@ class Jobs:
         return self._http.pages(f"{_path(job_id)}/events", {"after": after}, Event, lambda event: event.seq or 0)
 
     def wait(
-        self, job_id: str, *, timeout: float | None = None, on_progress: Callable[[Job], None] | None = None, check: bool = False
+        self,
+        job_id: str,
+        *,
+        timeout: float | None = None,
+        on_progress: Callable[[Job], None] | None = None,
+        check: bool = False,
+        patience: float = _PATIENCE_SECONDS,
     ) -> Job:
         """Wait until a job has ended.
 
@@ -99,41 +123,46 @@ class Jobs:
             timeout: seconds to wait at most; None: as long as it takes.
             on_progress: is called with the job whenever it has changed.
             check: raise if the job has not succeeded.
+            patience: seconds for which the server may be away meanwhile.
 
         Raises:
             WaitTimedOut: the time is up; the job goes on.
+            ConnectionFailed: the server was away for longer than `patience`.
             JobFailed: the job has ended without success, and `check` is set.
         """
         until = None if timeout is None else time.monotonic() + timeout
+        patient = _Patience(patience)
         shown: Job | None = None
         while True:
-            job = self.get(job_id)
-            if on_progress is not None and job != shown:
-                on_progress(job)
-                shown = job
-            if job.ended:
-                if check and job.state != "succeeded":
-                    raise JobFailed(f"{job_id} {job.state}: {job.error.message}" if job.error else f"{job_id} was {job.state}")
-                return job
+            try:
+                job = self.get(job_id)
+                patient.restore()
+            except (ConnectionFailed, Unavailable):
+                if patient.at_end():
+                    raise
+            else:
+                if on_progress is not None and job != shown:
+                    on_progress(job)
+                    shown = job
+                if job.ended:
+                    return _checked(job) if check else job
             if until is not None and time.monotonic() + _POLL_SECONDS > until:
-                raise WaitTimedOut(f"{job_id} is still {job.state} after {timeout:g} s; it goes on at the server")
+                raise WaitTimedOut(f"{job_id} has not ended within {timeout:g} s; it goes on at the server")
             self._http.sleep(_POLL_SECONDS)
 
     def _follow(self, job_id: str, after: int, patience: float) -> Iterator[Event]:
         """Read the stream of events; open it anew where it breaks off before the job's end."""
-        broken_since: float | None = None
+        patient = _Patience(patience)
         while True:
             try:
                 for event in self._stream(job_id, after):
-                    broken_since = None
+                    patient.restore()
                     after = event.seq or after
                     yield event
                 if self.get(job_id).ended:
                     return
             except (ConnectionFailed, Unavailable):
-                now = time.monotonic()
-                broken_since = broken_since or now
-                if now - broken_since > patience:
+                if patient.at_end():
                     raise
             self._http.sleep(_POLL_SECONDS)
 
@@ -142,6 +171,12 @@ class Jobs:
         with self._http.stream(Call("GET", f"{_path(job_id)}/events", headers=headers)) as response:
             for message in sse.messages(sse.lines(response.iter_bytes())):
                 yield _event(message)
+
+
+def _checked(job: Job) -> Job:
+    if job.state != "succeeded":
+        raise JobFailed(f"{job.id} {job.state}: {job.error.message}" if job.error else f"{job.id} was {job.state}")
+    return job
 
 
 def _event(message: sse.Message) -> Event:

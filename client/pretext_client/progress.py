@@ -54,15 +54,15 @@ class LineMeter:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._what = ""
+        self._ended = False
         self._next = 0.0
 
     def show(self, what: str, done: float | None, total: float | None, told: str) -> None:
         ended = done is not None and done == total
-        if what == self._what and not ended and time.monotonic() < self._next:
+        if what == self._what and (self._ended or (not ended and time.monotonic() < self._next)):
             return
-        self._what = what
-        # The end is said once, however often it is shown.
-        self._next = float("inf") if ended else time.monotonic() + _LINE_SECONDS
+        self._what, self._ended = what, ended
+        self._next = time.monotonic() + _LINE_SECONDS
         share = f"{done / total:.0%}  " if done is not None and total else ""
         self.say(f"{what}  {share}{told}")
 

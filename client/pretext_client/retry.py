@@ -14,7 +14,7 @@ PASSING = frozenset({429, 502, 503, 504})
 class Retry:
     """How patient a client is."""
 
-    times: int = 4
+    times: int = 3
     """How often a request is sent again."""
     first_seconds: float = 0.3
     """Wait before the first repetition; it doubles each time."""

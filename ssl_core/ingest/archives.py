@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -80,7 +81,7 @@ def open_source(path: Path, filename: str, limits: Limits) -> Source:
         head = file.read(512)
     for magic, kind, opener in _COMPRESSIONS:
         if head.startswith(magic):
-            return Source(path, kind, lambda: _walk_tar(path, opener))
+            return Source(path, kind, partial(_walk_tar, path, opener))
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return Source(path, "zip", lambda: _walk_zip(path))
     if head[_TAR_MAGIC] == b"ustar" or _is_old_tar(path):
@@ -90,13 +91,13 @@ def open_source(path: Path, filename: str, limits: Limits) -> Source:
 
 def _single_image(path: Path, filename: str, limits: Limits) -> Source:
     try:
-        if path.stat().st_size > limits.max_member_bytes:
-            raise ImageError("not_an_image", "it is too large for a single image")
-        inspect(path.read_bytes(), max_pixels=limits.max_pixels)
+        with path.open("rb") as file:  # a larger file than that ends too early, which is as good a reason as any
+            inspect(file.read(limits.max_member_bytes), max_pixels=limits.max_pixels)
     except ImageError as error:
         raise UserError(
             "not_an_archive",
-            f"{filename} is neither an archive nor an image ({error.reason}). Send a zip, tar, tar.gz or tar.zst of images, or one image.",
+            f"{filename} is neither an archive nor an image ({error.reason}). "
+            "Send a zip, tar, tar.gz or tar.zst of images, or one image.",
         ) from error
     size = path.stat().st_size
     return Source(path, "single image", lambda: iter([Entry(filename, size, size, None, path.read_bytes)]))
@@ -187,7 +188,7 @@ def _walk_tar(path: Path, opener: _Opener | None) -> Iterator[Entry]:
             for info in archive:
                 seen += 1
                 if seen % _FORGET_EVERY == 0:
-                    archive.members = []  # it would keep a record of every member
+                    archive.members = []  # type: ignore[attr-defined]  # it would keep a record of every member
                 if not info.isdir():
                     yield Entry(info.name, info.size, info.size, _refuse_tar(info), _tar_reader(archive, info))
     except _DAMAGE as error:

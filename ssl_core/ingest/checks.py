@@ -115,7 +115,7 @@ class Checker:
 
     @staticmethod
     def _new_pool(processes: int) -> ProcessPoolExecutor:
-        # Forked: they need nothing but Pillow, which is loaded here already, and no thread has been started yet that could hold a lock.
+        # Forked: all they need is loaded here already, and there is no thread yet that could hold a lock.
         return ProcessPoolExecutor(processes, get_context("fork"), initializer=_start, initargs=(os.getpid(),))
 
 

@@ -25,6 +25,10 @@ class EncoderInfo:
     """Smallest image side in pixels that the standard stem takes."""
     min_image_size_small_stem: int = 16
     """Smallest image side in pixels that the small-image stem takes."""
+    patch: int = 1
+    """The image side has to be a multiple of this with the standard stem."""
+    patch_small_stem: int = 1
+    """The image side has to be a multiple of this with the small-image stem."""
     optimizer: Literal["sgd", "adamw"] = "sgd"
     """The optimizer that this family trains best with."""
 
@@ -44,7 +48,9 @@ _CATALOGUE = (
     EncoderInfo("regnet_y_400mf", "regnet", 440, 3.9, "RegNetY-400MF", small_stem=True),
     EncoderInfo("convnext_tiny", "convnext", 768, 27.8, "ConvNeXt-Tiny", small_stem=True, optimizer="adamw"),
     EncoderInfo("convnext_small", "convnext", 768, 49.5, "ConvNeXt-Small", small_stem=True, optimizer="adamw"),
-    EncoderInfo("vit_b_16", "vit", 768, 85.8, "Vision Transformer B/16", small_stem=True, optimizer="adamw"),
+    EncoderInfo(
+        "vit_b_16", "vit", 768, 85.8, "Vision Transformer B/16", small_stem=True, patch=16, patch_small_stem=4, optimizer="adamw"
+    ),
     EncoderInfo("swin_t", "swin", 768, 27.5, "Swin Transformer Tiny", optimizer="adamw"),
 )
 

@@ -189,6 +189,9 @@ def _encoder(spec: PretrainSpec, size: int) -> ResolvedEncoder:
         raise SpecError(
             "image_size", f"{info.name} with the {stem} stem needs images of at least {smallest} px; `image_size` is {size}"
         )
+    patch = info.patch_small_stem if stem == "small" else info.patch
+    if size % patch:
+        raise SpecError("image_size", f"{info.name} with the {stem} stem needs a multiple of {patch} px; `image_size` is {size}")
     return ResolvedEncoder(name=info.name, stem=stem)
 
 

@@ -42,7 +42,7 @@ class TestRepeating:
         script.on(*GET, problem(503, detail="the database is away"))
         with pytest.raises(pretext_client.Unavailable, match="the database is away"):
             client.jobs.get("job_1")
-        assert len(script.sent(*GET)) == 5
+        assert len(script.sent(*GET)) == 4
 
     def test_creates_once_though_it_asks_twice(self, script, client):
         script.on("POST", "/v1/jobs", hang_up, answer(JOB, 201))

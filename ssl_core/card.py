@@ -1,0 +1,162 @@
+"""The model card: what the encoder is, how it was trained, and code that loads it."""
+
+import json
+from typing import Any
+
+_CARD = """---
+library_name: torchvision
+tags:
+- self-supervised-learning
+- {task}
+- image-feature-extraction
+---
+
+# {name}, pretrained by {task}
+
+An encoder that learned from {images:,} images without labels. It turns an RGB image into {features} numbers, which a small classifier or
+a nearest-neighbour search can work with.
+
+| | |
+|---|---|
+| network | {name}, {stem} stem, {parameters:,} parameters |
+| features | {features} |
+| image size | {size} x {size} px |
+| pretext task | {task} |
+| training | {steps:,} steps of {batch} images ({epochs} epochs), {optimizer}, peak learning rate {rate:g}, {precision}, seed {seed} |
+| time | {seconds:.0f} s at {speed:,.0f} images/s |
+{figures}
+Largest relative difference between the features of the trained network and those of the file: {difference:.1g}.
+
+## Load it
+
+```python
+{code}
+```
+
+`images` has shape (N, 3, {size}, {size}), `features` (N, {features}).
+
+## Preprocessing
+
+Upright RGB; the shorter side scaled to {size} px (bicubic), the middle {size} x {size} px cropped; values divided by 255, then normalised by mean
+{mean} and standard deviation {std}.
+
+## Spec
+
+```json
+{spec}
+```
+"""
+
+_LOAD = """weights = load_file("encoder.safetensors")
+{check}
+network.eval()
+
+with torch.no_grad():
+    features = network(torch.rand(1, 3, {size}, {size}))  # put preprocessed images here"""
+
+_PLAIN = """# Only the classifier is missing: the encoder has none.
+missing, unexpected = network.load_state_dict(weights, strict=False)
+assert not unexpected and all(name.startswith({classifier!r}) for name in missing), (missing, unexpected)
+network.{classifier} = {without}"""
+
+_TINY = """import torch
+from safetensors.torch import load_file
+from torch import nn
+
+
+def block(inputs, outputs, stride):
+    convolution = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+class TinyNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stage1, self.stage2 = block(3, 32, 2), block(32, 64, 2)
+        self.stage3, self.stage4 = block(64, 128, 1), block(128, 128, 2)
+
+    def forward(self, images):
+        return self.stage4(self.stage3(self.stage2(self.stage1(images)))).mean((2, 3))
+
+
+network = TinyNet()
+"""
+
+_STEMS = {
+    "resnet": """# The stem for small images: a 3x3 convolution without stride, and no max-pooling.
+network.conv1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False)
+network.maxpool = nn.Identity()
+""",
+    "mobilenet": "# The stem for small images has no stride.\nnetwork.features[0][0].stride = (1, 1)\n",
+    "efficientnet": "# The stem for small images has no stride.\nnetwork.features[0][0].stride = (1, 1)\n",
+    "regnet": "# The stem for small images has no stride.\nnetwork.stem[0].stride = (1, 1)\n",
+    "convnext": """# The stem for small images has patches of 2 px.
+network.features[0][0] = nn.Conv2d(3, network.features[0][0].out_channels, 2, 2)
+""",
+}
+_CLASSIFIERS = {"resnet": "fc", "regnet": "fc", "vit": "heads", "swin": "head", "convnext": "classifier.2"}
+
+
+def loading_code(config: dict[str, Any], family: str) -> str:
+    """Python that loads the weights with torchvision and safetensors alone (for `tiny`, with torch alone), next to the file."""
+    size = config["image_size"]
+    if family == "tiny":
+        return _TINY + _LOAD.format(check="network.load_state_dict(weights, strict=True)", size=size)
+    classifier = _CLASSIFIERS.get(family, "classifier")
+    lines = ["import torch", "import torchvision", "from safetensors.torch import load_file", "from torch import nn", ""]
+    lines.append(_construction(config, family))
+    if config["encoder"]["stem"] == "small" and family in _STEMS:
+        lines.append(_STEMS[family])
+    if family in {"alexnet", "vgg"}:
+        lines.append("network.avgpool = nn.AdaptiveAvgPool2d(1)")
+    check = _PLAIN.format(classifier=classifier, without="nn.Identity()")
+    if family == "convnext":
+        check = check.replace("network.classifier.2 =", "network.classifier[2] =")
+    return "\n".join(lines) + "\n" + _LOAD.format(check=check, size=size)
+
+
+def _construction(config: dict[str, Any], family: str) -> str:
+    name, size = config["encoder"]["name"], config["image_size"]
+    if family != "vit":
+        return f"network = torchvision.models.{name}()"
+    patch = 4 if config["encoder"]["stem"] == "small" else 16
+    return (
+        f"network = torchvision.models.VisionTransformer(\n    image_size={size}, patch_size={patch}, num_layers=12, num_heads=12, "
+        "hidden_dim=768, mlp_dim=3072\n)"
+    )
+
+
+def model_card(config: dict[str, Any]) -> str:
+    """The card of a bundle, in Markdown with the front matter that Hugging Face reads."""
+    from ssl_core.spec import ENCODERS
+
+    spec, training = config["spec"], config["training"]
+    family = ENCODERS[config["encoder"]["name"]].family
+    figures = "".join(
+        f"| {name} | {training['first'].get(name, value):.4f} at first, {value:.4f} at the end |\n"
+        for name, value in training["last"].items()
+    )
+    return _CARD.format(
+        task=config["task"]["name"],
+        name=config["encoder"]["name"],
+        stem=config["encoder"]["stem"],
+        images=training["dataset"]["images"],
+        features=config["features"],
+        parameters=config["parameters"],
+        size=config["image_size"],
+        steps=spec["steps"],
+        batch=spec["batch_size"],
+        epochs=spec["epochs"],
+        optimizer=spec["optimizer"]["name"],
+        rate=spec["optimizer"]["learning_rate"],
+        precision=spec["precision"],
+        seed=spec["seed"],
+        seconds=training["seconds"],
+        speed=training["images_per_second"],
+        figures=figures,
+        difference=config["export_difference"],
+        code=loading_code(config, family),
+        mean=config["preprocessing"]["mean"],
+        std=config["preprocessing"]["std"],
+        spec=json.dumps(spec, indent=1),
+    )

@@ -1,0 +1,208 @@
+"""Encoders: torchvision's networks without their classifier, under torchvision's own key names, and `tiny`.
+
+B: batch, S: image side, D: features.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+
+from ssl_core.spec import ENCODERS, ResolvedEncoder
+from ssl_core.vision import torchvision_models
+
+
+class Encoder(nn.Module):
+    """A network that turns images into feature vectors.
+
+    Args:
+        network: gives pooled features (B, D) of normalised images (B, 3, S, S).
+        stages: names of the modules in it whose outputs are the stages' feature maps.
+        features: D.
+    """
+
+    def __init__(self, network: nn.Module, stages: tuple[str, ...], features: int) -> None:
+        super().__init__()
+        self.network = network
+        self.features = features
+        self._stages = stages
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pooled features (B, D) of normalised images (B, 3, S, S)."""
+        features: Tensor = self.network(images)
+        return features
+
+    def stages(self, images: Tensor) -> dict[str, Tensor]:
+        """Feature maps after each stage, by the stage's module name, of normalised images (B, 3, S, S).
+
+        Each is (B, C, H, W) for convolutional networks, (B, H, W, C) for Swin, and (B, 1 + tokens, C) for ViT.
+        """
+        maps: dict[str, Tensor] = {}
+        with _captured(self.network, self._stages, maps):
+            self.network(images)
+        return maps
+
+    def weights(self) -> dict[str, Tensor]:
+        """The weights under torchvision's key names."""
+        return self.network.state_dict()
+
+
+@contextmanager
+def _captured(network: nn.Module, names: tuple[str, ...], maps: dict[str, Tensor]) -> Iterator[None]:
+    def keep(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        return lambda _module, _inputs, output: maps.__setitem__(name, output)
+
+    hooks = [network.get_submodule(name).register_forward_hook(keep(name)) for name in names]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+class TinyNet(nn.Module):
+    """Four 3x3 convolutions with batch normalisation, 32 to 128 channels, at an eighth of the image's side at the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stage1 = _convolution(3, 32, stride=2)
+        self.stage2 = _convolution(32, 64, stride=2)
+        self.stage3 = _convolution(64, 128, stride=1)
+        self.stage4 = _convolution(128, 128, stride=2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pooled features (B, 128) of normalised images (B, 3, S, S)."""
+        maps: Tensor = self.stage4(self.stage3(self.stage2(self.stage1(images))))
+        return maps.mean((2, 3))
+
+
+def _convolution(inputs: int, outputs: int, *, stride: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+def build_encoder(spec: ResolvedEncoder, image_size: int) -> Encoder:
+    """Make an encoder with random weights from torch's default generator.
+
+    Args:
+        spec: which one, with which stem.
+        image_size: side of the images, in pixels; only ViT's position embedding depends on it.
+    """
+    info = ENCODERS[spec.name]
+    network, stages = _FAMILIES[info.family](spec, image_size)
+    return Encoder(network, stages, info.features)
+
+
+_Built = tuple[nn.Module, tuple[str, ...]]
+
+
+def _tiny(_spec: ResolvedEncoder, _image_size: int) -> _Built:
+    return TinyNet(), ("stage1", "stage2", "stage3", "stage4")
+
+
+def _torchvision(name: str, **options: Any) -> Any:
+    return torchvision_models().get_model(name, weights=None, **options)
+
+
+def _resnet(spec: ResolvedEncoder, _image_size: int) -> _Built:
+    """The small stem is a 3x3 convolution without stride, and no max-pooling."""
+    network = _torchvision(spec.name)
+    network.fc = nn.Identity()
+    if spec.stem == "small":
+        network.conv1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False)
+        nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
+        network.maxpool = nn.Identity()
+    return network, ("layer1", "layer2", "layer3", "layer4")
+
+
+def _alexnet(spec: ResolvedEncoder, _image_size: int) -> _Built:
+    network = _without_classifier(spec.name)
+    return network, ("features.2", "features.5", "features.7", "features.9", "features.12")
+
+
+def _vgg(spec: ResolvedEncoder, _image_size: int) -> _Built:
+    network = _without_classifier(spec.name)
+    pools = [number for number, layer in enumerate(network.features) if isinstance(layer, nn.MaxPool2d)]
+    return network, tuple(f"features.{number}" for number in pools)
+
+
+def _without_classifier(name: str) -> Any:
+    network = _torchvision(name)
+    network.avgpool = nn.AdaptiveAvgPool2d(1)
+    network.classifier = nn.Identity()
+    return network
+
+
+def _mobilenet(spec: ResolvedEncoder, _image_size: int) -> _Built:
+    """The small stem has the first convolution without stride."""
+    network = _torchvision(spec.name)
+    network.classifier = nn.Identity()
+    if spec.stem == "small":
+        network.features[0][0].stride = (1, 1)
+    blocks = (1, 3, 8, 12) if spec.name.endswith("small") else (3, 6, 12, 16)
+    return network, tuple(f"features.{number}" for number in blocks)
+
+
+def _efficientnet(spec: ResolvedEncoder, _image_size: int) -> _Built:
+    """The small stem has the first convolution without stride."""
+    network = _torchvision(spec.name)
+    network.classifier = nn.Identity()
+    if spec.stem == "small":
+        network.features[0][0].stride = (1, 1)
+    return network, tuple(f"features.{number}" for number in (2, 3, 5, 7, 8))
+
+
+def _regnet(spec: ResolvedEncoder, _image_size: int) -> _Built:
+    """The small stem is without stride."""
+    network = _torchvision(spec.name)
+    network.fc = nn.Identity()
+    if spec.stem == "small":
+        network.stem[0].stride = (1, 1)
+    return network, tuple(f"trunk_output.block{number}" for number in (1, 2, 3, 4))
+
+
+def _convnext(spec: ResolvedEncoder, _image_size: int) -> _Built:
+    """The small stem has patches of 2 px instead of 4. The normalisation before the classifier stays: it belongs to the features."""
+    network = _torchvision(spec.name)
+    network.classifier[2] = nn.Identity()
+    if spec.stem == "small":
+        old = network.features[0][0]
+        network.features[0][0] = nn.Conv2d(3, old.out_channels, 2, 2)
+        nn.init.trunc_normal_(network.features[0][0].weight, std=0.02)
+        nn.init.zeros_(network.features[0][0].bias)
+    return network, tuple(f"features.{number}" for number in (1, 3, 5, 7))
+
+
+def _vit(spec: ResolvedEncoder, image_size: int) -> _Built:
+    """The small stem has patches of 4 px instead of 16."""
+    patch = ENCODERS[spec.name].patch_small_stem if spec.stem == "small" else ENCODERS[spec.name].patch
+    network = torchvision_models().VisionTransformer(
+        image_size=image_size, patch_size=patch, num_layers=12, num_heads=12, hidden_dim=768, mlp_dim=3072
+    )
+    network.heads = nn.Identity()
+    return network, tuple(f"encoder.layers.encoder_layer_{number}" for number in (2, 5, 8, 11))
+
+
+def _swin(spec: ResolvedEncoder, _image_size: int) -> _Built:
+    network = _torchvision(spec.name)
+    network.head = nn.Identity()
+    return network, tuple(f"features.{number}" for number in (1, 3, 5, 7))
+
+
+_FAMILIES: dict[str, Callable[[ResolvedEncoder, int], _Built]] = {
+    "tiny": _tiny,
+    "resnet": _resnet,
+    "alexnet": _alexnet,
+    "vgg": _vgg,
+    "mobilenet": _mobilenet,
+    "efficientnet": _efficientnet,
+    "regnet": _regnet,
+    "convnext": _convnext,
+    "vit": _vit,
+    "swin": _swin,
+}
+
+
+def parameters_of(module: nn.Module) -> int:
+    """Number of trainable parameters."""
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)

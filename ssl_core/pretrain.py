@@ -1,0 +1,152 @@
+"""A pretraining from its spec to its bundle. Torch is imported only after the data is decoded: decoding forks."""
+
+import json
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from ssl_core.cache import DecodedImages, dataset_facts, decoded_images
+from ssl_core.errors import UserError
+from ssl_core.events import Events
+from ssl_core.process import StopRequest
+from ssl_core.spec import PretrainSpec, ResolvedPretrain, SpecError, resolve
+
+_PACKAGES = ("torch", "torchvision", "numpy", "pillow", "pyarrow", "safetensors")
+
+
+def run_pretrain(
+    spec: Path,
+    *,
+    data: Path,
+    out: Path,
+    cache: Path,
+    cache_bytes: int,
+    dataset_key: str | None,
+    resume: Path | None,
+    checkpoint_seconds: float,
+    events: Events,
+    stop: StopRequest,
+) -> None:
+    """Train an encoder and write `out/bundle`. Goes on from a checkpoint in `out/checkpoints` if there is one.
+
+    Args:
+        spec: JSON file with a spec, resolved or not.
+        data: folder with Parquet shards, or with images in any layout.
+        out: folder for what this makes.
+        cache: folder for decoded images.
+        cache_bytes: bound of that folder.
+        dataset_key: name of the dataset's version in the cache.
+        resume: checkpoint to go on from, instead of the newest in `out`.
+        checkpoint_seconds: seconds between checkpoints.
+        events: told of everything.
+        stop: looked at between steps.
+
+    Raises:
+        UserError: it cannot be done; says what to change.
+        InterruptedRun: it was asked to stop.
+    """
+    resolved = _read_spec(spec, data, cache, events, stop)
+    size = _decode_size(resolved)
+    with decoded_images(data, size=size, cache=cache, cache_bytes=cache_bytes, key=dataset_key, events=events, stop=stop) as images:
+        if resolved.batch_size > images.count:
+            raise UserError("invalid_spec", f"`batch_size` is {resolved.batch_size}, but the dataset has {images.count} images")
+        _train(resolved, images, out, resume, checkpoint_seconds, events, stop)
+
+
+def _read_spec(path: Path, data: Path, cache: Path, events: Events, stop: StopRequest) -> ResolvedPretrain:
+    try:
+        asked = json.loads(path.read_text(encoding="utf-8"))
+        if "stem" in asked.get("encoder", {}) and "warmup_steps" in asked.get("optimizer", {}):
+            return ResolvedPretrain.model_validate(asked)
+        return resolve(PretrainSpec.model_validate(asked), dataset_facts(data, cache, events, stop))
+    except OSError as error:
+        raise UserError("invalid_spec", f"{path} cannot be read: {error.strerror}") from error
+    except (ValidationError, SpecError, ValueError) as error:
+        raise UserError("invalid_spec", f"{path.name}: {error}") from error
+
+
+def _decode_size(spec: ResolvedPretrain) -> int:
+    """As `PretextTask.decode_size`, which cannot be asked yet because that would import torch."""
+    return round(spec.image_size * 8 / 7) if spec.task.crop == "resized" else spec.image_size
+
+
+def _train(
+    spec: ResolvedPretrain,
+    images: DecodedImages,
+    out: Path,
+    resume: Path | None,
+    checkpoint_seconds: float,
+    events: Events,
+    stop: StopRequest,
+) -> None:
+    import torch
+
+    from ssl_core import checkpoint
+    from ssl_core.data import Batches, derived_seed
+    from ssl_core.encoders import build_encoder
+    from ssl_core.export import export_bundle
+    from ssl_core.pretext import build_task
+    from ssl_core.trainer import Trainer
+
+    device = torch.device(_device(spec.device, cuda=torch.cuda.is_available()))
+    spec = spec.on_device("cuda" if device.type == "cuda" else "cpu")
+    _set_up(device)
+    events.emit("environment", **_environment(device))
+    try:
+        torch.manual_seed(derived_seed(spec.seed, "weights", 0))
+        task = build_task(spec, build_encoder(spec.encoder, spec.image_size))
+        task = task.to(device=device, memory_format=torch.channels_last)
+        batches = Batches(images.images, spec.batch_size, spec.seed, device)
+        folder = out / "checkpoints"
+        trainer = Trainer(task, spec, batches, folder, events, stop, checkpoint_seconds=checkpoint_seconds)
+        trainer.resume([resume] if resume is not None else checkpoint.newest_first(folder))
+        trained = trainer.run()
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise _out_of_memory(spec, error) from error
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):
+            raise
+        raise _out_of_memory(spec, error) from error
+    events.emit("progress", phase="export", done=0, total=1, unit="models")
+    files = export_bundle(task.encoder, spec, images.facts, trained, out / "bundle")
+    events.emit("result", bundle=str(out / "bundle"), files=files, metrics=trained.last, steps=spec.steps, seconds=trained.seconds)
+
+
+def _device(wanted: Literal["auto", "cpu", "cuda"], *, cuda: bool) -> str:
+    if wanted == "cuda" and not cuda:
+        raise UserError("no_gpu", "`device` is cuda, but torch finds no GPU here; look at nvidia-smi, or choose `auto` or `cpu`")
+    return "cuda" if cuda and wanted != "cpu" else "cpu"
+
+
+def _set_up(device: Any) -> None:
+    import torch
+
+    if device.type == "cpu":
+        torch.set_num_threads(len(os.sched_getaffinity(0)))
+    else:
+        torch.backends.cudnn.benchmark = True
+        torch.set_float32_matmul_precision("high")
+
+
+def _environment(device: Any) -> dict[str, Any]:
+    import torch
+
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    return {
+        "device": device.type,
+        "device_name": name,
+        "threads": torch.get_num_threads(),
+        "versions": {package: version(package) for package in _PACKAGES},
+        "server_version": version("pretext-server"),
+    }
+
+
+def _out_of_memory(spec: ResolvedPretrain, error: BaseException) -> UserError:
+    return UserError(
+        "out_of_memory",
+        f"there is not enough memory for {spec.encoder.name} with `batch_size` {spec.batch_size} at `image_size` {spec.image_size}; "
+        f"choose a smaller one of these ({str(error).splitlines()[0][:200]})",
+    )

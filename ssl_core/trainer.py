@@ -1,0 +1,199 @@
+"""The training loop. It does not know which pretext task it runs."""
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from ssl_core import checkpoint
+from ssl_core.data import Batches, draw_as_of
+from ssl_core.errors import InterruptedRun, UserError
+from ssl_core.events import Events, Ticker
+from ssl_core.optim import rate_at, set_rate
+from ssl_core.pretext import PretextTask
+from ssl_core.process import StopRequest
+from ssl_core.spec import ResolvedPretrain
+
+_TELL_SECONDS = 0.5
+_MOST_REPORTS = 500
+_LONGEST_BETWEEN_REPORTS = 50
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Figures of a training that has ended."""
+
+    first: dict[str, float]
+    last: dict[str, float]
+    seconds: float
+    """Time spent in training, over all attempts."""
+    images_per_second: float
+
+
+class Trainer:
+    """Trains a pretext task to its last step.
+
+    Args:
+        task: the module that is trained, on its device.
+        spec: what was asked for.
+        batches: the data.
+        folder: where checkpoints go.
+        events: told of progress, metrics and checkpoints.
+        stop: looked at between steps.
+        checkpoint_seconds: seconds between checkpoints.
+    """
+
+    def __init__(
+        self,
+        task: PretextTask,
+        spec: ResolvedPretrain,
+        batches: Batches,
+        folder: Path,
+        events: Events,
+        stop: StopRequest,
+        *,
+        checkpoint_seconds: float,
+    ) -> None:
+        self._task = task
+        self._spec = spec
+        self._batches = batches
+        self._folder = folder
+        self._events = events
+        self._stop = stop
+        self._optimizers: list[Optimizer] = task.optimizers()
+        self._device = next(task.parameters()).device
+        # How often figures are kept depends on the length alone, so that a resumed training keeps those of the same steps.
+        self._report_every = min(_LONGEST_BETWEEN_REPORTS, max(1, spec.steps // _MOST_REPORTS))
+        self._tell = Ticker(_TELL_SECONDS)
+        self._save = Ticker(checkpoint_seconds)
+        self._step = 0
+        self._sums: dict[str, Tensor] = {}
+        self._sums_over = 0
+        self._first: dict[str, float] = {}
+        self._last: dict[str, float] = {}
+        self._seconds_before = 0.0
+        self._started = time.monotonic()
+        self._started_at = 0
+
+    def resume(self, candidates: list[Path]) -> None:
+        """Go on from the first of these checkpoints that is whole."""
+        for path in candidates:
+            try:
+                progress = checkpoint.load(path, self._spec.model_dump(mode="json"), self._task, self._optimizers)
+            except checkpoint.CheckpointError as error:
+                self._events.emit("log", level="warning", message=f"{error}; looking for an older one")
+                continue
+            self._step = self._started_at = progress.step
+            self._sums, self._sums_over = progress.sums, progress.sums_over
+            self._first, self._seconds_before = progress.first, progress.seconds
+            self._events.emit("log", level="info", message=f"resumed from the checkpoint of step {progress.step}")
+            return
+
+    def run(self) -> Trained:
+        """Train to the end.
+
+        Raises:
+            InterruptedRun: it was asked to stop, and has written a checkpoint.
+            UserError: the loss is not finite.
+        """
+        self._started = time.monotonic()
+        self._save.due()
+        self._task.train()
+        for images in self._batches.since(self._step, self._spec.steps):
+            self._train_step(images)
+            if self._step % self._report_every == 0 or self._step == self._spec.steps:
+                self._report()
+            elif self._tell.due():
+                self._show_progress(self._means())
+            if self._stop and self._step < self._spec.steps:
+                self._checkpoint()
+                raise InterruptedRun
+            if self._save.due():
+                self._checkpoint()
+        self._check_weights()
+        return Trained(self._first, self._last, self._seconds, self._rate)
+
+    def _train_step(self, images: Tensor) -> None:
+        draw_as_of(self._spec.seed, self._step)
+        share = rate_at(self._step, self._spec.steps, self._spec.optimizer)
+        for optimizer in self._optimizers:
+            set_rate(optimizer, share)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._spec.precision == "bf16"):
+            metrics = self._task.training_step(images, self._optimizers)
+        # Summed on the device: reading a value back would make the CPU wait for the GPU in every step.
+        for name, value in metrics.items():
+            self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
+        self._sums_over += 1
+        self._step += 1
+
+    def _means(self) -> dict[str, float]:
+        names = list(self._sums)
+        values = torch.stack([self._sums[name].float() for name in names]).div(self._sums_over).tolist()
+        means = dict(zip(names, values, strict=True))
+        if not all(map(math.isfinite, values)):
+            raise self._diverged()
+        return means
+
+    def _report(self) -> None:
+        means = self._means()
+        self._first = self._first or means
+        self._last = means
+        rate = self._spec.optimizer.learning_rate * rate_at(self._step - 1, self._spec.steps, self._spec.optimizer)
+        values = {**means, "learning_rate": rate, "images_per_second": self._rate}
+        self._events.emit("metrics", step=self._step, epoch=self._epoch, values=values)
+        self._sums, self._sums_over = {}, 0
+        if self._tell.due() or self._step == self._spec.steps:
+            self._show_progress(means)
+
+    def _show_progress(self, means: dict[str, float]) -> None:
+        left = (self._spec.steps - self._step) * self._spec.batch_size / self._rate
+        self._events.emit(
+            "progress",
+            phase="train",
+            done=self._step,
+            total=self._spec.steps,
+            unit="steps",
+            step=self._step,
+            epoch=self._epoch,
+            epochs=self._spec.epochs,
+            **means,
+            images_per_second=self._rate,
+            eta_seconds=left,
+        )
+
+    def _checkpoint(self) -> None:
+        self._check_weights()
+        progress = checkpoint.Progress(self._step, self._sums, self._sums_over, self._first, self._seconds)
+        path = checkpoint.save(self._folder, self._spec.model_dump(mode="json"), self._task, self._optimizers, progress)
+        self._events.emit("checkpoint", path=str(path), step=self._step)
+
+    def _check_weights(self) -> None:
+        largest = torch.stack([parameter.detach().abs().max().float() for parameter in self._task.parameters()]).sum()
+        if not math.isfinite(largest.item()):
+            raise self._diverged()
+
+    def _diverged(self) -> UserError:
+        rate = self._spec.optimizer.learning_rate
+        more = ", or precision fp32" if self._spec.precision == "bf16" else ""
+        return UserError(
+            "diverged",
+            f"the loss is no longer a number at step {self._step}: the training has diverged. Try optimizer.learning_rate {rate / 4:.3g} "
+            f"instead of {rate:.3g}, a longer optimizer.warmup{more}",
+        )
+
+    @property
+    def _epoch(self) -> int:
+        return (self._step - 1) // self._batches.per_epoch + 1
+
+    @property
+    def _seconds(self) -> float:
+        return self._seconds_before + time.monotonic() - self._started
+
+    @property
+    def _rate(self) -> float:
+        done = (self._step - self._started_at) * self._spec.batch_size
+        return done / max(1e-9, time.monotonic() - self._started)

@@ -1,0 +1,232 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from pretext_client import jobs
+from pretext_client.cli import app
+from typer.testing import CliRunner
+
+from tests.client.faults import DATASET, JOB, answer, page, problem
+from tests.client.test_client_download import CONTENT, ETAG, FILE, model, ranged
+from tests.client.test_client_jobs import DONE, EVENTS, progressed, told
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(jobs, "_POLL_SECONDS", 0.01)
+
+
+@pytest.fixture
+def pretext(script):
+    """Runs the command against the server of the test; returns status, standard output and standard error."""
+
+    def run(*arguments: str):
+        result = CliRunner().invoke(app, ["--url", script.url, "--api-key", "k", *arguments])
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return run
+
+
+class TestUpload:
+    def test_waits_and_tells_what_is_there(self, script, pretext, tmp_path):
+        (tmp_path / "a.zip").write_bytes(b"PK")
+        script.on("POST", "/v1/datasets", answer({**DATASET, "state": "ingesting", "images": None, "job_id": "job_1"}, 201))
+        script.on("GET", EVENTS, answer(progressed(1)))
+        script.on("GET", "/v1/jobs/job_1", answer(DONE))
+        script.on("GET", "/v1/datasets/ds_1", answer({**DATASET, "refused": 1}))
+        result = pretext("upload", str(tmp_path / "a.zip"))
+        assert result.exit_code == 0
+        assert result.stdout == "ds_1  3 images, 1 files refused (pretext report ds_1)\n"
+
+    def test_can_come_back_at_once(self, script, pretext, tmp_path):
+        (tmp_path / "a.zip").write_bytes(b"PK")
+        script.on("POST", "/v1/datasets", answer({**DATASET, "state": "ingesting", "images": None, "job_id": "job_1"}, 201))
+        result = pretext("upload", str(tmp_path / "a.zip"), "--no-wait", "--name", "mine")
+        assert (result.exit_code, result.stdout) == (0, "ds_1  ingesting\n")
+        assert len(script.seen) == 1
+
+    def test_a_useless_upload_is_a_failure(self, script, pretext, tmp_path):
+        (tmp_path / "a.zip").write_bytes(b"PK")
+        failed = {**DATASET, "state": "failed", "error": {"code": "no_images", "message": "it has no images"}}
+        script.on("POST", "/v1/datasets", answer(failed, 201))
+        result = pretext("upload", str(tmp_path / "a.zip"))
+        assert result.exit_code == 1
+        assert "it has no images" in result.stdout
+
+    def test_a_missing_file_is_a_failure_in_one_line(self, pretext, tmp_path):
+        result = pretext("upload", str(tmp_path / "none.zip"))
+        assert result.exit_code == 1
+        assert result.stderr == f"Error: cannot read {tmp_path / 'none.zip'}: No such file or directory\n"
+
+
+class TestTrain:
+    def test_finds_the_dataset_by_its_name_and_sends_the_settings(self, script, pretext):
+        script.on("GET", "/v1/datasets", page(DATASET))
+        script.on("POST", "/v1/jobs", answer(JOB, 201))
+        result = pretext(
+            "train", "pictures", "--encoder", "tiny", "--set", "task.rotations=one", "--set", "optimizer.learning_rate=0.05"
+        )
+        assert result.exit_code == 0
+        assert "job_1" in result.stdout
+        assert json.loads(script.seen[-1].body) == {
+            "kind": "pretrain",
+            "dataset_id": "ds_1",
+            "task": {"name": "rotation", "rotations": "one"},
+            "encoder": {"name": "tiny"},
+            "optimizer": {"learning_rate": 0.05},
+        }
+
+    def test_two_datasets_of_one_name(self, script, pretext):
+        script.on("GET", "/v1/datasets", page(DATASET, {**DATASET, "id": "ds_2"}))
+        result = pretext("train", "pictures")
+        assert result.exit_code == 1
+        assert "ds_1, ds_2" in result.stderr
+
+    def test_watches_to_the_end_and_says_how_to_download(self, script, pretext):
+        script.on("GET", "/v1/datasets/ds_1", answer(DATASET))
+        script.on("POST", "/v1/jobs", answer(JOB, 201))
+        script.on("GET", EVENTS, answer(told(1, "state", state="running") + progressed(1)))
+        script.on("GET", "/v1/jobs/job_1", answer(DONE))
+        result = pretext("train", "ds_1", "--watch")
+        assert result.exit_code == 0
+        assert result.stdout == f"job_1  succeeded: model_1\nDownload it with: pretext --url {script.url} download model_1\n"
+
+    def test_shows_what_the_server_does_not_like(self, script, pretext):
+        script.on("GET", "/v1/datasets/ds_1", answer(DATASET))
+        script.on("POST", "/v1/jobs", problem(422, detail="there is no such field", param="task.colour"))
+        result = pretext("train", "ds_1", "--set", "task.colour=red")
+        assert (result.exit_code, result.stderr) == (1, "Error: there is no such field (task.colour)\n")
+
+    @pytest.mark.parametrize("setting", ["steps", "dataset_id=ds_2", "task.name=jigsaw"])
+    def test_a_wrong_setting_is_wrong_usage(self, script, pretext, setting):
+        result = pretext("train", "ds_1", "--task", "rotation", "--set", setting)
+        assert result.exit_code == 2
+        assert script.seen == []
+
+
+class TestWatch:
+    def test_a_failed_job_is_a_failure(self, script, pretext):
+        script.on("GET", EVENTS, answer(b""))
+        script.on(
+            "GET", "/v1/jobs/job_1", answer({**JOB, "state": "failed", "error": {"code": "x", "message": "the loss is not finite"}})
+        )
+        result = pretext("watch", "job_1")
+        assert (result.exit_code, result.stdout) == (1, "job_1  failed: the loss is not finite\n")
+
+    def test_an_unknown_job(self, pretext):
+        result = pretext("watch", "job_9")
+        assert (result.exit_code, result.stderr) == (1, "Error: there is nothing at /v1/jobs/job_9/events\n")
+
+    def test_as_json(self, script, pretext):
+        script.on("GET", EVENTS, answer(progressed(1)))
+        script.on("GET", "/v1/jobs/job_1", answer({**DONE, "new": 1}))
+        result = pretext("--json", "watch", "job_1")
+        assert json.loads(result.stdout) == {**DONE, "new": 1}
+
+
+class TestLists:
+    def test_have_tabs_in_a_pipe(self, script, pretext):
+        script.on("GET", "/v1/datasets", page({**DATASET, "name": "a [red]\tb\x1b[0m", "bytes": 1234}))
+        header, row = pretext("datasets").stdout.splitlines()
+        assert header.split("\t")[:2] == ["id", "name"]
+        assert row.split("\t")[:6] == ["ds_1", "a [red]\ufffdb\ufffd[0m", "ready", "3", "", "1.2 kB"]
+
+    def test_are_whole_as_json(self, script, pretext):
+        script.on("GET", "/v1/jobs", page(JOB))
+        assert json.loads(pretext("--json", "jobs").stdout) == [JOB]
+
+    def test_stop_at_the_limit(self, script, pretext):
+        script.on("GET", "/v1/jobs", page(JOB, more=True))
+        assert len(pretext("jobs", "--limit", "3").stdout.splitlines()) == 4
+
+    @pytest.mark.parametrize(
+        ("command", "record", "told_"),
+        [
+            ("models", model(), "1.0 MB"),
+            ("tasks", {"name": "rotation", "defaults": {"flip": True}}, "flip=True"),
+            ("encoders", {"name": "tiny", "parameters": 0.2}, "0.2 M"),
+        ],
+    )
+    def test_of_other_things(self, script, pretext, command, record, told_):
+        script.on("GET", f"/v1/{command}", page(record))
+        assert told_ in pretext(command).stdout
+
+
+class TestOthers:
+    def test_cancel(self, script, pretext):
+        script.on("POST", "/v1/jobs/job_1/cancel", answer({**JOB, "state": "cancelling"}))
+        assert pretext("cancel", "job_1").stdout == "job_1  cancelling\n"
+
+    def test_delete(self, script, pretext):
+        script.on("GET", "/v1/datasets/ds_1", answer(DATASET))
+        script.on("DELETE", "/v1/datasets/ds_1", answer(b"", 204))
+        assert pretext("delete", "ds_1").stdout == "ds_1  deleted\n"
+
+    def test_report(self, script, pretext):
+        refused = {"object": "list", "data": [{"name": "a.txt", "code": "x", "reason": "it is a text"}], "has_more": False}
+        script.on("GET", "/v1/datasets/ds_1", answer(DATASET))
+        script.on("GET", "/v1/datasets/ds_1/report", answer({"dataset_id": "ds_1", "report": {"images": 3}, "refused": refused}))
+        assert "a.txt\tit is a text" in pretext("report", "ds_1").stdout
+
+    def test_download(self, script, pretext, tmp_path):
+        script.on("GET", "/v1/models/model_1", answer(model()))
+        script.on("GET", FILE, ranged(CONTENT, ETAG))
+        result = pretext("download", "model_1", str(tmp_path))
+        assert result.stdout == f"{tmp_path / 'encoder.safetensors'}\n"
+
+    def test_a_folder_that_cannot_be_made(self, script, pretext, tmp_path):
+        script.on("GET", "/v1/models/model_1", answer(model()))
+        (tmp_path / "file").touch()
+        result = pretext("download", "model_1", str(tmp_path / "file" / "folder"))
+        assert result.exit_code == 1
+        assert result.stderr.startswith(f"Error: {tmp_path / 'file' / 'folder'}: ")
+
+
+class TestProcess:
+    """What only a process of its own shows."""
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "pretext_client.cli", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environment},
+        )
+
+    def test_ctrl_c_leaves_the_job_running(self, script):
+        def endless(handler):
+            handler.send_response(200)
+            handler.end_headers()
+            handler.wfile.write(progressed(1))
+            handler.wfile.flush()
+            while process.poll() is None:
+                time.sleep(0.01)
+            handler.close_connection = True
+
+        script.on("GET", EVENTS, endless)
+        process = self.run("--url", script.url, "--api-key", "k", "watch", "job_1")
+        assert process.stderr.readline() == "Training  \n"  # no total, no figures: nothing else is known of this progress
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+        assert process.returncode == 130
+        assert err == f"Stopped watching; the job goes on. Come back with: pretext --url {script.url} watch job_1\n"
+        assert script.sent("POST", "/v1/jobs/job_1/cancel") == []
+
+    def test_no_server(self):
+        out, err = (process := self.run("jobs", PRETEXT_URL="http://127.0.0.1:9")).communicate(timeout=20)
+        assert (process.returncode, out) == (3, "")
+        assert err == "Error: no server answers at http://127.0.0.1:9. Is it running? `pretext-server up` starts one.\n"
+
+    def test_nobody_reads(self, script):
+        script.on("GET", "/v1/jobs", page(*[JOB] * 5000))
+        process = self.run("--url", script.url, "--api-key", "k", "--json", "jobs", "--limit", "5000")
+        process.stdout.close()
+        with process.stderr as err:
+            assert err.read() == ""
+        assert process.wait(10) == 0

@@ -1,0 +1,107 @@
+import io
+
+import pytest
+from pretext_client import jobs
+from pretext_client.progress import download_with_bar, meter, show_progress, upload_with_bar, watch_job
+from pretext_client.shown import bytes_, duration, harmless
+from pretext_client.types import Progress
+from rich.console import Console
+
+from tests.client.faults import DATASET, answer
+from tests.client.test_client_download import CONTENT, ETAG, FILE, model, ranged
+from tests.client.test_client_jobs import DONE, EVENTS, told
+
+TRAINING = Progress(
+    phase="train",
+    done=120,
+    total=300,
+    unit="steps",
+    epoch=8,
+    epochs=20,
+    loss=1.0512,
+    accuracy=0.618,
+    images_per_second=1234.5,
+    eta_seconds=75,
+)
+
+
+@pytest.fixture(params=[True, False], ids=["terminal", "pipe"])
+def console(request) -> Console:
+    return Console(file=io.StringIO(), force_terminal=request.param, width=120, highlight=False)
+
+
+def written(console: Console) -> str:
+    return console.file.getvalue()
+
+
+class TestBars:
+    def test_show_a_training(self, console):
+        with meter(console) as shown:
+            show_progress(shown, TRAINING)
+        for figure in ("Training", "40%", "120/300 steps", "epoch 8/20", "loss 1.051", "acc 62%", "1,234 images/s", "1:15 left"):
+            assert figure in written(console)
+
+    def test_show_what_nobody_knows_the_end_of(self, console):
+        with meter(console) as shown:
+            show_progress(shown, Progress(phase="something_new", done=7))
+            show_progress(shown, Progress(phase="empty", done=0, total=0))
+        assert "Something_new" in written(console)
+
+    def test_write_no_escapes_into_a_pipe(self):
+        console = Console(file=io.StringIO(), force_terminal=False)
+        with meter(console) as shown:
+            show_progress(shown, TRAINING)
+        assert "\x1b" not in written(console)
+
+    def test_say_the_end_once_in_a_pipe(self):
+        console = Console(file=io.StringIO(), force_terminal=False)
+        with meter(console) as shown:
+            for done in (0, 1, 299, 300, 300, 300):
+                show_progress(shown, Progress(phase="train", done=done, total=300, unit="steps"))
+        assert written(console).splitlines() == ["Training  0%  0/300 steps", "Training  100%  300/300 steps"]
+
+
+class TestActions:
+    def test_upload(self, script, client, console, tmp_path):
+        script.on("POST", "/v1/datasets", answer(DATASET, 201))
+        (tmp_path / "a.zip").write_bytes(bytes(500_000))
+        assert upload_with_bar(client, tmp_path / "a.zip", console).id == "ds_1"
+        assert "500.0 kB of 500.0 kB" in written(console)
+
+    def test_download(self, script, client, console, tmp_path):
+        script.on("GET", "/v1/models/model_1", answer(model()))
+        script.on("GET", FILE, ranged(CONTENT, ETAG))
+        (path,) = download_with_bar(client, "model_1", tmp_path, console)
+        assert path.read_bytes() == CONTENT
+        assert "1.0 MB of 1.0 MB" in written(console)
+
+    def test_watch(self, script, client, console, monkeypatch):
+        monkeypatch.setattr(jobs, "_POLL_SECONDS", 0.01)
+        progress = b'event: progress\ndata: {"phase": "train", "done": 3, "total": 4, "unit": "steps"}\n\n'
+        warning = told(1, "log", level="warning", message="few images \x1b[31m")
+        script.on("GET", EVENTS, answer(warning + told(2, "log", level="info", message="quiet") + progress))
+        script.on("GET", "/v1/jobs/job_1", answer(DONE))
+        seen: list[str] = []
+        assert watch_job(client, "job_1", console, on_event=lambda event: seen.append(event.type)).state == "succeeded"
+        assert seen == ["log", "log", "progress"]
+        assert "Warning: few images \N{REPLACEMENT CHARACTER}[31m" in written(console)
+        assert "quiet" not in written(console)
+        assert "75%" in written(console)
+
+
+class TestShown:
+    @pytest.mark.parametrize(
+        ("count", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (12_345_678, "12.3 MB"), (5e15, "5000.0 TB")]
+    )
+    def test_bytes(self, count, text):
+        assert bytes_(count) == text
+
+    @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (75, "1:15"), (3723, "1:02:03")])
+    def test_durations(self, seconds, text):
+        assert duration(seconds) == text
+
+    def test_texts_lose_what_a_terminal_would_obey(self):
+        assert (
+            harmless("a\x1b]0;x\x07 ü\u202e\nb")
+            == "a\N{REPLACEMENT CHARACTER}]0;x\N{REPLACEMENT CHARACTER} ü\N{REPLACEMENT CHARACTER}\nb"
+        )

@@ -95,7 +95,7 @@ def _main_job(
     download_with_bar(client, job.model_id, bundle, console)
     comparison = _compare(settings, dataset.id, bundle, labels)
     _show(console, comparison)
-    _show_curl(console, server, dataset.id, job.id, job.model_id)
+    _show_curl(console, dataset.id, job.id, job.model_id)
 
 
 def _compare(settings: Settings, dataset_id: str, bundle: Path, labels: Labels | None) -> Comparison | None:
@@ -153,13 +153,13 @@ def _show(console: Console, comparison: Comparison | None) -> None:
     console.print(table)
 
 
-def _show_curl(console: Console, server: Server, dataset_id: str, job_id: str, model_id: str) -> None:
+def _show_curl(console: Console, dataset_id: str, job_id: str, model_id: str) -> None:
     lines = [
         "The same by curl, against a server that `make up` runs:",
         "  KEY=$(cat ~/.local/share/pretext-server/api-key); API=http://127.0.0.1:8000/v1",
         '  curl -H "Authorization: Bearer $KEY" -F file=@pictures.zip $API/datasets',
         '  curl -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" $API/jobs \\',
-        f'       -d \'{{"dataset_id": "{dataset_id}", "task": {{"name": "rotation"}}, "encoder": {{"name": "tiny"}}, "steps": 300}}\'',
+        f'       -d \'{{"dataset_id": "{dataset_id}", "task": {{"name": "rotation"}}, "encoder": {{"name": "tiny"}}}}\'',
         f'  curl -H "Authorization: Bearer $KEY" -H "Accept: text/event-stream" -N $API/jobs/{job_id}/events',
         f'  curl -H "Authorization: Bearer $KEY" -O $API/models/{model_id}/files/encoder.safetensors',
     ]

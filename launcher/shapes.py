@@ -111,7 +111,7 @@ def generate(
     for number, paint in enumerate(paints):
         share = masks[:, number, :, :, None]
         images = images * (1 - share) + paint * share
-    images += draws.normal(0, 6, images.shape)
+    images += draws.normal(0, 4, images.shape)
     return np.clip(images, 0, 255).astype(np.uint8), labels.astype(np.int64), names
 
 
@@ -130,7 +130,7 @@ def _masks(things: Sequence[Sequence[Part]], draws: np.random.Generator, size: i
     """How much of each pixel each of the two paints covers: (N, 2, S, S), 0 to 1."""
     count, side = len(things), size * _OVERSAMPLED
     angles = np.radians(draws.uniform(-15, 15, count))
-    radii = draws.uniform(0.26, 0.42, count) * side
+    radii = draws.uniform(0.3, 0.44, count) * side
     shapes = draws.uniform(0.85, 1.18, count)  # width over height
     mirrored = draws.choice([-1.0, 1.0], count)
     room = side / 2 - radii
@@ -165,7 +165,7 @@ def _paints(draws: np.random.Generator, count: int, size: int) -> Floats:
         close = np.min(apart, axis=0) < 70
         colours[:, close] = draws.uniform(20, 235, (3, int(close.sum()), 3))
     patterns = np.stack([_patterns(draws, count, size) for _ in range(3)])  # [3, N, S, S]
-    tints = draws.uniform(-38, 38, (3, count, 1, 1, 3))
+    tints = draws.uniform(-32, 32, (3, count, 1, 1, 3))
     return colours[:, :, None, None, :] + patterns[..., None] * tints
 
 

@@ -1,7 +1,7 @@
 """Augmentation, batched on the device, with draws of its own for every sample.
 
-B: batch, R: side of the images as they come, S: side of the images as they go. Images are (B, 3, H, W); those that come from the data are
-uint8 and lie in memory as (B, H, W, 3), which is what `channels_last` means.
+B: batch, R: side of the images as they come, S: side of the images as they go. Images are (B, 3, H, W); those that come
+from the data are uint8 and lie in memory as (B, H, W, 3), which is what `channels_last` means.
 """
 
 import torch

@@ -13,8 +13,8 @@ tags:
 
 # {name}, pretrained by {task}
 
-An encoder that learned from {images:,} images without labels. It turns an RGB image into {features} numbers, which a small classifier or
-a nearest-neighbour search can work with.
+An encoder that learned from {images:,} images without labels. It turns an RGB image into {features} numbers, which a small
+classifier or a nearest-neighbour search can work with.
 
 | | |
 |---|---|
@@ -22,7 +22,8 @@ a nearest-neighbour search can work with.
 | features | {features} |
 | image size | {size} x {size} px |
 | pretext task | {task} |
-| training | {steps:,} steps of {batch} images ({epochs} epochs), {optimizer}, peak learning rate {rate:g}, {precision}, seed {seed} |
+| length | {steps:,} steps of {batch} images ({epochs} epochs) |
+| optimizer | {optimizer}, peak learning rate {rate:g}, {precision}, seed {seed} |
 | time | {seconds:.0f} s at {speed:,.0f} images/s |
 {figures}
 Largest relative difference between the features of the trained network and those of the file: {difference:.1g}.
@@ -37,8 +38,8 @@ Largest relative difference between the features of the trained network and thos
 
 ## Preprocessing
 
-Upright RGB; the shorter side scaled to {size} px (bicubic), the middle {size} x {size} px cropped; values divided by 255, then normalised by mean
-{mean} and standard deviation {std}.
+Upright RGB; the shorter side scaled to {size} px (bicubic), the middle {size} x {size} px cropped; values divided by 255, then
+normalised by mean {mean} and standard deviation {std}.
 
 ## Spec
 

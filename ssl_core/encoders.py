@@ -162,7 +162,7 @@ def _regnet(spec: ResolvedEncoder, _image_size: int) -> _Built:
 
 
 def _convnext(spec: ResolvedEncoder, _image_size: int) -> _Built:
-    """The small stem has patches of 2 px instead of 4. The normalisation before the classifier stays: it belongs to the features."""
+    """The small stem has patches of 2 px instead of 4. The normalisation before the classifier belongs to the features."""
     network = _torchvision(spec.name)
     network.classifier[2] = nn.Identity()
     if spec.stem == "small":

@@ -98,7 +98,8 @@ def _train(
     try:
         torch.manual_seed(derived_seed(spec.seed, "weights", 0))
         task = build_task(spec, build_encoder(spec.encoder, spec.image_size))
-        task = task.to(device=device, memory_format=torch.channels_last)
+        task.to(device)
+        task.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         batches = Batches(images.images, spec.batch_size, spec.seed, device)
         folder = out / "checkpoints"
         trainer = Trainer(task, spec, batches, folder, events, stop, checkpoint_seconds=checkpoint_seconds)
@@ -110,7 +111,9 @@ def _train(
         if "can't allocate memory" not in str(error):
             raise
         raise _out_of_memory(spec, error) from error
-    events.emit("progress", phase="export", done=0, total=1, unit="models")
+    at_end = {"step": spec.steps, "epoch": spec.epochs, "epochs": spec.epochs, **trained.last}
+    rate = trained.images_per_second
+    events.emit("progress", phase="export", done=0, total=1, unit="models", **at_end, images_per_second=rate)
     files = export_bundle(task.encoder, spec, images.facts, trained, out / "bundle")
     events.emit("result", bundle=str(out / "bundle"), files=files, metrics=trained.last, steps=spec.steps, seconds=trained.seconds)
 
@@ -147,6 +150,6 @@ def _environment(device: Any) -> dict[str, Any]:
 def _out_of_memory(spec: ResolvedPretrain, error: BaseException) -> UserError:
     return UserError(
         "out_of_memory",
-        f"there is not enough memory for {spec.encoder.name} with `batch_size` {spec.batch_size} at `image_size` {spec.image_size}; "
-        f"choose a smaller one of these ({str(error).splitlines()[0][:200]})",
+        f"there is not enough memory for {spec.encoder.name} with `batch_size` {spec.batch_size} at `image_size` "
+        f"{spec.image_size}; choose a smaller one of these ({str(error).splitlines()[0][:200]})",
     )

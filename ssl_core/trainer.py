@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from ssl_core.process import StopRequest
 from ssl_core.spec import ResolvedPretrain
 
 _TELL_SECONDS = 0.5
+_MARK_SECONDS = 1.0
+_MARKS = 10
 _MOST_REPORTS = 500
 _LONGEST_BETWEEN_REPORTS = 50
 
@@ -77,7 +80,8 @@ class Trainer:
         self._last: dict[str, float] = {}
         self._seconds_before = 0.0
         self._started = time.monotonic()
-        self._started_at = 0
+        self._mark = Ticker(_MARK_SECONDS)
+        self._marks: deque[tuple[int, float]] = deque(maxlen=_MARKS)
 
     def resume(self, candidates: list[Path]) -> None:
         """Go on from the first of these checkpoints that is whole."""
@@ -87,7 +91,7 @@ class Trainer:
             except checkpoint.CheckpointError as error:
                 self._events.emit("log", level="warning", message=f"{error}; looking for an older one")
                 continue
-            self._step = self._started_at = progress.step
+            self._step = progress.step
             self._sums, self._sums_over = progress.sums, progress.sums_over
             self._first, self._seconds_before = progress.first, progress.seconds
             self._events.emit("log", level="info", message=f"resumed from the checkpoint of step {progress.step}")
@@ -101,6 +105,7 @@ class Trainer:
             UserError: the loss is not finite.
         """
         self._started = time.monotonic()
+        self._marks.append((self._step, self._started))
         self._save.due()
         self._task.train()
         for images in self._batches.since(self._step, self._spec.steps):
@@ -129,6 +134,8 @@ class Trainer:
             self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
         self._sums_over += 1
         self._step += 1
+        if self._mark.due():
+            self._marks.append((self._step, time.monotonic()))
 
     def _means(self) -> dict[str, float]:
         names = list(self._sums)
@@ -181,8 +188,8 @@ class Trainer:
         more = ", or precision fp32" if self._spec.precision == "bf16" else ""
         return UserError(
             "diverged",
-            f"the loss is no longer a number at step {self._step}: the training has diverged. Try optimizer.learning_rate {rate / 4:.3g} "
-            f"instead of {rate:.3g}, a longer optimizer.warmup{more}",
+            f"the loss is no longer a number at step {self._step}: the training has diverged. "
+            f"Try optimizer.learning_rate {rate / 4:.3g} instead of {rate:.3g}, a longer optimizer.warmup{more}",
         )
 
     @property
@@ -195,5 +202,6 @@ class Trainer:
 
     @property
     def _rate(self) -> float:
-        done = (self._step - self._started_at) * self._spec.batch_size
-        return done / max(1e-9, time.monotonic() - self._started)
+        """Over the last seconds, so that neither the slow first steps nor an hour of good ones hide what is going on now."""
+        step, since = self._marks[0]
+        return (self._step - step) * self._spec.batch_size / max(1e-9, time.monotonic() - since)

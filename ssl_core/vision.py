@@ -1,8 +1,9 @@
 """Importing torchvision where its C++ operators cannot be loaded.
 
-Torchvision's wheel is built against the CUDA build of torch. Beside a CPU build of torch its operators are missing, and its import stops at
-registering their shapes: `operator torchvision::nms does not exist`. None of the networks here uses them, so their schemas are declared,
-without an implementation, and the import is tried again. Where the operators can be loaded, nothing is declared.
+Torchvision's wheel is built against the CUDA build of torch. Beside a CPU build of torch its operators are missing, and its
+import stops at registering their shapes: `operator torchvision::nms does not exist`. None of the networks here uses them, so their
+schemas are declared, without an implementation, and the import is tried again. Where the operators can be loaded, nothing is
+declared.
 """
 
 import importlib
@@ -30,9 +31,9 @@ def torchvision_models() -> ModuleType:
             raise
     for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
         del sys.modules[name]
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for name, schema in _MISSING.items():
         if not hasattr(torch.ops.torchvision, name):
-            library.define(schema)
+            library.define(schema)  # type: ignore[no-untyped-call]
     _declared.append(library)
     return importlib.import_module("torchvision.models")

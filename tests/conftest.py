@@ -54,15 +54,17 @@ def sqlite_url(tmp_path: Path, migrated_sqlite: bytes) -> str:
     return f"sqlite:///{path}"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
+def postgres_url(postgres: str, migrated_postgres: str) -> str:
+    name = f"test_{uuid.uuid4().hex}"
+    _run(postgres, f"CREATE DATABASE {name} TEMPLATE {migrated_postgres}")
+    return postgres.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture(params=["sqlite_url", "postgres_url"])
 def database_url(request: pytest.FixtureRequest) -> str:
     """An empty database with all tables, on each of the two systems in turn."""
-    if request.param == "sqlite":
-        return str(request.getfixturevalue("sqlite_url"))
-    server, template = request.getfixturevalue("postgres"), request.getfixturevalue("migrated_postgres")
-    name = f"test_{uuid.uuid4().hex}"
-    _run(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    return str(server).replace("/postgres?", f"/{name}?")
+    return str(request.getfixturevalue(request.param))
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Weighted nearest-neighbour classification, the field's cheapest look at features.
 
-Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance Discrimination", CVPR 2018; settings of Caron et al., "Emerging Properties
-in Self-Supervised Vision Transformers" (DINO), ICCV 2021. N: references, M: queries, D: features.
+Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance Discrimination", CVPR 2018; settings of Caron et al.,
+"Emerging Properties in Self-Supervised Vision Transformers" (DINO), ICCV 2021. N: references, M: queries, D: features.
 """
 
 import numpy as np

@@ -16,7 +16,8 @@ from ssl_core.spec import ResolvedPretrain
 class PretextTask(nn.Module, ABC):
     """An encoder with a head, and a question to it that the data answers by itself.
 
-    The loop knows `training_step`, `optimizers` and nothing else of a task. One whose players are trained against each other overrides both.
+    The loop knows `training_step`, `optimizers` and nothing else of a task. One whose players are trained against each other
+    overrides both.
 
     Args:
         encoder: what is trained and handed out.

@@ -19,8 +19,8 @@ _TURNS = 4
 class RotationTask(PretextTask):
     """Rotates images and asks by how much.
 
-    Everything that leaves a trace is done before the rotation, and the rotation is exact: a crop that is interpolated, or a mirroring
-    afterwards, would give the answer away or confuse 90 with 270 degrees. Borders are reflected, so none of them is marked.
+    Everything that leaves a trace is done before the rotation, and the rotation is exact: a crop that is interpolated, or a
+    mirroring afterwards, would give the answer away or confuse 90 with 270 degrees. Borders are reflected, so none is marked.
     """
 
     def __init__(self, encoder: Encoder, spec: ResolvedPretrain) -> None:

@@ -73,9 +73,7 @@ class TestUpload:
         announced = client.post("/v1/datasets", files={"file": b"x" * 3_000_000})
         assert (announced.status_code, announced.json()["code"]) == (413, "too_large")
         body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + b"x" * 2000 + b"\r\n--b--\r\n"
-        chunked = client.post(
-            "/v1/datasets", content=iter([body]), headers={"Content-Type": "multipart/form-data; boundary=b"}
-        )
+        chunked = client.post("/v1/datasets", content=iter([body]), headers={"Content-Type": "multipart/form-data; boundary=b"})
         assert (chunked.status_code, chunked.json()["code"]) == (413, "too_large")
         assert files_in(stored) == []
 

@@ -28,7 +28,11 @@ class TestSchema:
         bare = []
         for name, schema in app.openapi()["components"]["schemas"].items():
             assert schema.get("description") or name.startswith(("Page_", "HTTP")), name
-            bare += [f"{name}.{field}" for field, of in schema.get("properties", {}).items() if not of.get("description") and "$ref" not in of]
+            bare += [
+                f"{name}.{field}"
+                for field, of in schema.get("properties", {}).items()
+                if not of.get("description") and "$ref" not in of
+            ]
         assert bare == []
 
     def test_every_call_says_what_it_does(self, app: FastAPI):

@@ -16,8 +16,16 @@ from worker.engine import Engine
 
 
 @pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """The engine's own tests run on SQLite; its queries are tested on both systems, and one whole job below is."""
+    return sqlite_url
+
+
+@pytest.fixture
 def worker_settings(settings: Settings) -> Settings:
-    return settings.model_copy(update={"checkpoint_seconds": 0.2, "reaper_seconds": 0.2, "lease_seconds": 2.0, "heartbeat_seconds": 0.2})
+    return settings.model_copy(
+        update={"checkpoint_seconds": 0.2, "reaper_seconds": 0.2, "lease_seconds": 2.0, "heartbeat_seconds": 0.2}
+    )
 
 
 @pytest.fixture

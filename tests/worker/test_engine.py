@@ -199,7 +199,15 @@ class TestNothingIsLost:
         assert child_pids(job_id) == []
 
     def test_the_reaper_finds_what_no_message_told_of(
-        self, make_engine, worker_settings: Settings, database: Database, blobs: LocalBlobs, upload, shapes_zip, read_job, in_background
+        self,
+        make_engine,
+        worker_settings: Settings,
+        database: Database,
+        blobs: LocalBlobs,
+        upload,
+        shapes_zip,
+        read_job,
+        in_background,
     ):
         told: list[str] = []
         engine = Engine(worker_settings, database, blobs, lambda job_id, _device: told.append(job_id), "cpu")

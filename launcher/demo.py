@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from pretext_client import Pretext
 from pretext_client.progress import download_with_bar, upload_with_bar, watch_job
+from pretext_client.types import Job
 from rich.console import Console
 from rich.table import Table
 
@@ -86,16 +87,22 @@ def _main_job(
     client: Pretext, server: Server, settings: Settings, console: Console, *, pictures: Path, labels: Labels | None, steps: int
 ) -> None:
     dataset = upload_with_bar(client, pictures, console)
+    if dataset.job_id is not None:
+        _must_succeed(watch_job(client, dataset.job_id, console))
     job = client.jobs.create(dataset.id, task="rotation", encoder="tiny", steps=steps)
-    job = watch_job(client, job.id, console)
-    if job.model_id is None:
-        told = job.error.message if job.error else job.state
-        raise SystemExit(f"the training did not succeed: {told}")
+    job = _must_succeed(watch_job(client, job.id, console))
+    assert job.model_id is not None
     bundle = settings.data_dir.parent / "encoder"
     download_with_bar(client, job.model_id, bundle, console)
     comparison = _compare(settings, dataset.id, bundle, labels)
     _show(console, comparison)
     _show_curl(console, dataset.id, job.id, job.model_id)
+
+
+def _must_succeed(job: Job) -> Job:
+    if job.state != "succeeded":
+        raise SystemExit(f"the {job.kind} job has {job.state}: {job.error.message if job.error else 'see its events'}")
+    return job
 
 
 def _compare(settings: Settings, dataset_id: str, bundle: Path, labels: Labels | None) -> Comparison | None:

@@ -1,7 +1,7 @@
 """Pictures for the demo: ten kinds of things with a natural "up", in varying colour, texture, place, size and background.
 
-Only the outline tells what a thing is: colours, textures and backgrounds are drawn from the same distributions for all kinds, so that
-comparing pixels says little, and a network that has learned how things stand upright says more.
+Only the outline tells what a thing is: colours, textures and backgrounds are drawn from the same distributions for all kinds, so
+that comparing pixels says little, and a network that has learned how things stand upright says more.
 """
 
 import io
@@ -118,6 +118,8 @@ def generate(
 def write_zip(path: Path, images: npt.NDArray[np.uint8], names: Sequence[str] | None = None) -> None:
     """Write pictures (N, S, S, 3) as PNGs to an archive. Without `names` they are numbered; nothing tells their kinds."""
     chosen = [f"img_{number:05}.png" for number in range(len(images))] if names is None else names
+    if len(chosen) != len(images):
+        raise ValueError(f"{len(images)} pictures need as many names; {len(chosen)} were given")
     # PNGs do not shrink any further, and a fixed time makes the same pictures the same archive.
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, image in zip(chosen, images, strict=True):

@@ -4,7 +4,6 @@ from typing import Annotated, Literal
 
 import anyio.to_thread
 from fastapi import APIRouter, Header, Path, Query, Request, Response
-from ssl_core.images import thumbnail
 
 from api.datasets import samples, service
 from api.datasets.schemas import DatasetOut, ReportOut, SampleOut
@@ -15,6 +14,7 @@ from api.services import ServicesDep, SessionDep
 from records.database import after_commit
 from records.ids import new_id
 from records.queries import datasets
+from ssl_core.images import thumbnail
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 

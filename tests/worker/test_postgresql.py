@@ -12,9 +12,7 @@ def database_url(postgres_url: str) -> str:
 
 
 class TestOnPostgresql:
-    def test_a_dataset_is_ingested_and_a_model_is_made(
-        self, engine: Engine, database: Database, ingested: str, pretrain, read_job
-    ):
+    def test_a_dataset_is_ingested_and_a_model_is_made(self, engine: Engine, database: Database, ingested: str, pretrain, read_job):
         job_id = pretrain(ingested)
         engine.work(job_id)
         assert read_job(job_id).state == JobState.SUCCEEDED

@@ -26,7 +26,7 @@ from ssl_core.events import TextEvents
 from ssl_core.process import StopRequest
 
 PICTURES = 2000
-STEPS = 240
+STEPS = 180
 _OWN_STEPS = 300
 _MOST_COMPARED = 5000
 _NEIGHBOURS = 20
@@ -73,7 +73,6 @@ def run(data: Path | None, *, steps: int | None, device: Literal["auto", "cpu", 
             console.print(f"server on {server.url}, started in {time.monotonic() - started:.1f} s; its docs: {server.url}/docs")
             _main_job(
                 client,
-                server,
                 settings,
                 console,
                 pictures=pictures,
@@ -83,9 +82,7 @@ def run(data: Path | None, *, steps: int | None, device: Literal["auto", "cpu", 
         console.print("stopped; the folder is removed")
 
 
-def _main_job(
-    client: Pretext, server: Server, settings: Settings, console: Console, *, pictures: Path, labels: Labels | None, steps: int
-) -> None:
+def _main_job(client: Pretext, settings: Settings, console: Console, *, pictures: Path, labels: Labels | None, steps: int) -> None:
     dataset = upload_with_bar(client, pictures, console)
     if dataset.job_id is not None:
         _must_succeed(watch_job(client, dataset.job_id, console))
@@ -162,7 +159,7 @@ def _show(console: Console, comparison: Comparison | None) -> None:
 
 def _show_curl(console: Console, dataset_id: str, job_id: str, model_id: str) -> None:
     lines = [
-        "The same by curl, against a server that `make up` runs:",
+        "The same by curl, against a server that `make up` runs (the ids will be others):",
         "  KEY=$(cat ~/.local/share/pretext-server/api-key); API=http://127.0.0.1:8000/v1",
         '  curl -H "Authorization: Bearer $KEY" -F file=@pictures.zip $API/datasets',
         '  curl -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" $API/jobs \\',

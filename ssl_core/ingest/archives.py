@@ -192,16 +192,23 @@ def _walk_tar(path: Path, opener: _Opener | None) -> Iterator[Entry]:
                 if not info.isdir():
                     yield Entry(info.name, info.size, info.size, _refuse_tar(info), _tar_reader(archive, info))
     except _DAMAGE as error:
-        raise DamagedError(f"the archive is damaged or cut off: {str(error) or type(error).__name__:.200}") from error
+        raise _damaged(error) from error
+
+
+def _damaged(error: BaseException) -> DamagedError:
+    return DamagedError(f"the archive is damaged or cut off: {str(error) or type(error).__name__:.200}")
 
 
 def _tar_reader(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Callable[[], bytes]:
     def read() -> bytes:
-        file = archive.extractfile(info)
-        assert file is not None
-        content = file.read()
+        try:
+            file = archive.extractfile(info)
+            assert file is not None
+            content = file.read()
+        except _DAMAGE as error:
+            raise _damaged(error) from error
         if len(content) != info.size:
-            raise EOFError("the archive ends within a member")
+            raise _damaged(EOFError("it ends within a member"))
         return content
 
     return read

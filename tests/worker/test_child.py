@@ -45,7 +45,8 @@ class TestChild:
 
 class TestDieWith:
     def test_a_child_does_not_outlive_its_supervisor(self, tmp_path: Path):
-        child = "import os, time; from ssl_core.process import die_with; die_with(os.getppid()); print(os.getpid(), flush=True); time.sleep(60)"
+        child = "import os, time; from ssl_core.process import die_with; die_with(os.getppid()); "
+        child += "print(os.getpid(), flush=True); time.sleep(60)"
         parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
         process = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None

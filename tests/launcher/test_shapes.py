@@ -61,7 +61,7 @@ class TestWhatTellsTheKinds:
         turns = [overlap(upright(name), np.rot90(upright(name), turn, (1, 2))) for turn in (1, 2, 3)]
         assert max(turns) < 0.85
 
-    @pytest.mark.parametrize(("one", "other"), combinations(KINDS, 2))
+    @pytest.mark.parametrize(("one", "other"), [*combinations(KINDS, 2)])
     def test_the_outline_differs(self, one, other):
         assert overlap(upright(one), upright(other)) < 0.85
 

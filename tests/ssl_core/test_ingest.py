@@ -150,7 +150,7 @@ class TestMembers:
         assert report["images"] == 1
         assert set(refused().values()) == {"unsafe_name"}
         assert len(refused()) == len(bad)
-        assert [path for path in tmp_path.rglob("x.png")] == []
+        assert list(tmp_path.rglob("x.png")) == []
 
     def test_links_and_devices_in_a_tar_are_refused(self, tmp_path: Path, run, refused):
         source = tmp_path / "a.tar"

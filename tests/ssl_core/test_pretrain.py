@@ -1,0 +1,197 @@
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from launcher.shapes import generate, write_zip
+from ssl_core import checkpoint
+from ssl_core.embed import embed, load_encoder, untrained_encoder
+from ssl_core.errors import InterruptedRun, UserError
+from ssl_core.evaluate.knn import knn_accuracy
+from ssl_core.events import TextEvents
+from ssl_core.ingest import run_ingest
+from ssl_core.pretrain import run_pretrain
+from ssl_core.process import StopRequest
+
+IMAGES = 160
+
+
+class Recorder:
+    """Keeps events; stops the run at a step if told to."""
+
+    def __init__(self, stop: StopRequest, stop_at: int | None = None) -> None:
+        self.events: list[dict] = []
+        self._stop, self._stop_at = stop, stop_at
+
+    def emit(self, type_: str, **fields: object) -> None:
+        self.events.append({"type": type_, **json.loads(json.dumps(fields))})
+        if type_ == "metrics" and fields["step"] == self._stop_at:
+            self._stop.set()
+
+    def of(self, type_: str) -> list[dict]:
+        return [event for event in self.events if event["type"] == type_]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    images, _, _ = generate(count=IMAGES, seed=0, size=32)
+    write_zip(folder / "shapes.zip", images)
+    run_ingest(folder / "shapes.zip", folder / "shards", TextEvents(io.StringIO()), StopRequest())
+    return folder / "shards"
+
+
+@pytest.fixture
+def run(tmp_path: Path, data: Path):
+    def run(name: str, *, stop_at: int | None = None, **asked: object) -> Recorder:
+        spec = {"task": {"name": "rotation"}, "encoder": {"name": "tiny"}, "steps": 12, "batch_size": 32, **asked}
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(spec))
+        stop = StopRequest()
+        recorder = Recorder(stop, stop_at)
+        run_pretrain(
+            path,
+            data=data,
+            out=tmp_path / name,
+            cache=tmp_path / "cache",
+            cache_bytes=1 << 30,
+            dataset_key=None,
+            resume=None,
+            checkpoint_seconds=1000,
+            events=recorder,
+            stop=stop,
+        )
+        return recorder
+
+    return run
+
+
+def digest(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
+
+
+class TestRun:
+    def test_tells_everything_and_makes_a_bundle(self, run, tmp_path: Path):
+        recorder = run("a")
+        assert recorder.of("environment")[0]["device"] == "cpu"
+        assert [metric["step"] for metric in recorder.of("metrics")] == list(range(1, 13))
+        progress = recorder.of("progress")[-1]
+        assert (progress["phase"], progress["step"], progress["epochs"]) == ("export", 12, 3)
+        (result,) = recorder.of("result")
+        assert {path.name for path in Path(result["bundle"]).iterdir()} == {"README.md", "config.json", "encoder.safetensors"}
+
+    def test_the_same_spec_gives_the_same_bytes_and_another_seed_others(self, run, tmp_path: Path):
+        for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+            run(name, steps=3, seed=seed)
+        a, b, c = (digest(tmp_path / name / "bundle" / "encoder.safetensors") for name in "abc")
+        assert a == b != c
+
+    @pytest.mark.parametrize("encoder", ["tiny", "alexnet"])
+    @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+    def test_stopped_and_resumed_it_ends_with_the_same_bytes(self, run, tmp_path: Path, encoder: str, optimizer: str):
+        if (encoder, optimizer) == ("alexnet", "adamw"):
+            pytest.skip("one of the two optimizers is enough for the larger network")
+        more = {"optimizer": {"name": optimizer}, "encoder": {"name": encoder}, "batch_size": 8, "steps": 7}
+        run("whole", **more)
+        with pytest.raises(InterruptedRun):
+            run("parts", stop_at=3, **more)
+        resumed = run("parts", **more)
+        assert any("resumed from the checkpoint of step 3" in event["message"] for event in resumed.of("log"))
+        assert [metric["step"] for metric in resumed.of("metrics")] == [4, 5, 6, 7]
+        assert digest(tmp_path / "whole/bundle/encoder.safetensors") == digest(tmp_path / "parts/bundle/encoder.safetensors")
+
+    def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(self, run, tmp_path: Path):
+        run("whole", steps=6)
+        for stop_at in (2, 4):
+            with pytest.raises(InterruptedRun):
+                run("parts", steps=6, stop_at=stop_at)
+        newest, before = checkpoint.newest_first(tmp_path / "parts" / "checkpoints")
+        newest.write_bytes(newest.read_bytes()[:1000])
+        resumed = run("parts", steps=6)
+        assert "damaged" in resumed.of("log")[0]["message"]
+        assert [metric["step"] for metric in resumed.of("metrics")] == [3, 4, 5, 6]
+        assert before.exists()
+        assert digest(tmp_path / "whole/bundle/encoder.safetensors") == digest(tmp_path / "parts/bundle/encoder.safetensors")
+
+    def test_a_killed_process_can_be_started_again(self, run, tmp_path: Path, data: Path):
+        spec = {"task": {"name": "rotation"}, "encoder": {"name": "tiny"}, "steps": 25, "batch_size": 16}
+        run("whole", **spec)
+        (tmp_path / "s.json").write_text(json.dumps(spec))
+        command = [sys.executable, "-m", "ssl_core", "pretrain", str(tmp_path / "s.json"), "--data", str(data)]
+        command += ["--out", str(tmp_path / "killed"), "--cache", str(tmp_path / "cache"), "--checkpoint-seconds", "0.5"]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        while not checkpoint.newest_first(tmp_path / "killed" / "checkpoints"):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        ended = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert "resumed from the checkpoint" in ended.stderr
+        assert digest(tmp_path / "whole/bundle/encoder.safetensors") == digest(tmp_path / "killed/bundle/encoder.safetensors")
+
+
+class TestLearning:
+    def test_it_learns_to_tell_rotations(self, run):
+        metrics = run("a", steps=70, batch_size=64, seed=3).of("metrics")
+        accuracy = np.mean([metric["values"]["accuracy"] for metric in metrics[-10:]])
+        assert accuracy > 0.4
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("change", "code", "says"),
+        [
+            ({"batch_size": IMAGES + 1}, "invalid_spec", f"the dataset has {IMAGES} images"),
+            ({"device": "cuda"}, "no_gpu", "no GPU"),
+            ({"task": {"name": "jigsaw"}}, "invalid_spec", "rotation"),
+            (
+                {"optimizer": {"learning_rate": 100, "warmup": 0, "schedule": "constant", "weight_decay": 1}, "steps": 60},
+                "diverged",
+                "learning_rate 25",
+            ),
+        ],
+    )
+    def test_say_what_to_change(self, run, change: dict, code: str, says: str):
+        if change.get("device") == "cuda" and torch.cuda.is_available():
+            pytest.skip("there is a GPU here")
+        with pytest.raises(UserError) as caught:
+            run("a", **change)
+        assert caught.value.code == code
+        assert says in str(caught.value)
+
+
+class TestBundle:
+    @pytest.mark.parametrize(
+        ("encoder", "stem", "size"),
+        [("tiny", "standard", 32), ("resnet18", "small", 32), ("mobilenet_v3_small", "standard", 32), ("alexnet", "standard", 64)],
+    )
+    def test_the_code_on_the_card_runs_next_to_the_files(self, run, tmp_path: Path, encoder: str, stem: str, size: int):
+        run("a", encoder={"name": encoder, "stem": stem}, image_size=size, steps=1, batch_size=4)
+        bundle = tmp_path / "a" / "bundle"
+        code = (bundle / "README.md").read_text().split("```python\n")[1].split("```")[0]
+        prelude = (
+            "from ssl_core.vision import torchvision_models; torchvision_models()\n"  # as torchvision needs beside a CPU build
+        )
+        code = prelude + code + "\nprint(tuple(features.shape))"
+        ended = subprocess.run([sys.executable, "-c", code], cwd=bundle, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+        config = json.loads((bundle / "config.json").read_text())
+        assert ended.stdout.strip() == str((1, config["features"]))
+
+    def test_gives_the_features_that_were_trained(self, run, tmp_path: Path):
+        run("a", steps=20)
+        encoder, config = load_encoder(tmp_path / "a" / "bundle")
+        images, labels, _ = generate(count=IMAGES, seed=0, size=32)
+        features = embed(encoder, images, batch_size=50)
+        assert features.shape == (IMAGES, config["features"])
+        assert np.allclose(features, embed(encoder, images), atol=1e-4)
+        assert not np.allclose(features, embed(untrained_encoder(config), images), atol=1e-2)
+        assert 0 <= knn_accuracy(features, labels) <= 1

@@ -1,5 +1,6 @@
 """The `pretext` command."""
 
+from datetime import datetime
 from importlib.metadata import version as version_of
 from itertools import islice
 from pathlib import Path
@@ -10,7 +11,7 @@ import typer
 from pretext_client import settings as given
 from pretext_client.progress import download_with_bar, upload_with_bar, watch_job
 from pretext_client.session import EXIT_FAILED, Options, Session, session
-from pretext_client.shown import bytes_
+from pretext_client.shown import bytes_, outline
 from pretext_client.types import Dataset, Job
 
 Limit = Annotated[int, typer.Option(min=1, help="How many to list at most, the newest first.")]
@@ -69,7 +70,7 @@ def _about(dataset: Dataset) -> str:
         return f"{dataset.id}  cannot be used: {dataset.error.message if dataset.error else 'its ingest has failed'}"
     if dataset.images is None:
         return f"{dataset.id}  {dataset.state}"
-    refused = f", {dataset.refused:,} files refused (pretext report {dataset.id})" if dataset.refused else ""
+    refused = f", {dataset.refused:,} refused (pretext report {dataset.id})" if dataset.refused else ""
     labels = f", labels of {len(dataset.labels)} classes (not used for pretraining)" if dataset.labels else ""
     return f"{dataset.id}  {dataset.images:,} images{refused}{labels}"
 
@@ -96,7 +97,8 @@ def report(context: typer.Context, dataset: Annotated[str, typer.Argument(help="
             return
         run.output.say(_about(found))
         for key, value in told.report.items():
-            run.output.say(f"{key.replace('_', ' ')}: {value}")
+            if key != "shards":
+                run.output.say(f"{key.replace('_', ' ')}: {outline(value)}")
         refused = list(told.refused)
         if refused:
             run.output.table(("refused", "why"), refused, [(one.name, one.reason) for one in refused])
@@ -259,8 +261,8 @@ def version() -> None:
     typer.echo(f"pretext {version_of('pretext-client')}")
 
 
-def _when(moment: object) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}"
+def _when(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
 
 
 def main() -> None:

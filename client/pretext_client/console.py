@@ -5,9 +5,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from pretext_client.errors import ApiError, PretextError
 from pretext_client.shown import harmless
@@ -47,16 +46,16 @@ class Output:
             self.json([found.raw for found in values])
             return
         cells = [["" if cell is None else harmless(cell) for cell in row] for row in rows]
-        if self.out.is_terminal:
-            shown = Table(box=None, pad_edge=False, header_style="bold")
-            for number, column in enumerate(columns):
-                shown.add_column(column, no_wrap=number == 0)
-            for row in cells:
-                shown.add_row(*map(escape, row))
-            self.out.print(shown)
-        else:
-            for row in [list(columns), *cells]:
-                sys.stdout.write("\t".join(cell.replace("\n", " ") for cell in row) + "\n")
+        lines = [[cell.replace("\n", " ") for cell in row] for row in [list(columns), *cells]]
+        if not self.out.is_terminal:
+            for row in lines:
+                sys.stdout.write("\t".join(row) + "\n")
+            return
+        # Ids have to stay whole, so that they can be copied: rather than fold columns, a line may be longer than the terminal.
+        widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+        for number, row in enumerate(lines):
+            line = "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+            self.out.print(line, style="bold" if number == 0 else None, markup=False, soft_wrap=True)
 
     def json(self, document: object) -> None:
         """A JSON document."""

@@ -4,12 +4,14 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
+from rich.text import Text
 
 from pretext_client.client import Pretext
 from pretext_client.shown import bytes_, duration, harmless
@@ -23,29 +25,40 @@ _VERBS = {"scan": "Scanning", "ingest": "Checking", "decode": "Decoding", "train
 class Meter(Protocol):
     """Something that shows how far things are."""
 
-    def show(self, what: str, done: float | None, total: float | None, told: str) -> None:
-        """Show how much of `what` is done, with a few figures beside it. The total is None as long as nobody knows it."""
+    def show(self, what: str, done: float | None, total: float | None, told: str, below: str = "") -> None:
+        """Show how much of `what` is done, with a few figures beside and below it. The total is None as long as nobody knows it."""
 
     def say(self, message: str) -> None:
         """Show a message that stays."""
 
 
 class BarMeter:
-    """A bar on a terminal. A new one begins below where a new thing begins."""
+    """Bars on a terminal, one for each thing, in the order in which they began."""
 
-    def __init__(self, bars: RichProgress) -> None:
+    def __init__(self, bars: "_Bars") -> None:
         self._bars = bars
-        self._what = ""
-        self._task = bars.add_task("", start=False, visible=False)
+        self._tasks: dict[str, TaskID] = {}
 
-    def show(self, what: str, done: float | None, total: float | None, told: str) -> None:
-        if what != self._what:
-            self._what = what
-            self._task = self._bars.add_task(what, total=total, told=told)
-        self._bars.update(self._task, completed=done or 0, total=total, told=told)
+    def show(self, what: str, done: float | None, total: float | None, told: str, below: str = "") -> None:
+        if below:
+            self._bars.below = below
+        if what not in self._tasks:
+            self._tasks[what] = self._bars.add_task(what, total=total, told=told)
+        self._bars.update(self._tasks[what], completed=done or 0, total=total, told=told)
 
     def say(self, message: str) -> None:
         self._bars.console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+class _Bars(RichProgress):
+    """Bars with a line of figures below them, which leaves the bars some room on a narrow terminal."""
+
+    below = ""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        if self.below:
+            yield Text(f"{'':<10}{self.below}", no_wrap=True, overflow="ellipsis")
 
 
 class LineMeter:
@@ -57,14 +70,14 @@ class LineMeter:
         self._ended = False
         self._next = 0.0
 
-    def show(self, what: str, done: float | None, total: float | None, told: str) -> None:
+    def show(self, what: str, done: float | None, total: float | None, told: str, below: str = "") -> None:
         ended = done is not None and done == total
         if what == self._what and (self._ended or (not ended and time.monotonic() < self._next)):
             return
         self._what, self._ended = what, ended
         self._next = time.monotonic() + _LINE_SECONDS
         share = f"{done / total:.0%}  " if done is not None and total else ""
-        self.say(f"{what}  {share}{told}")
+        self.say("  ".join(filter(None, (f"{what}  {share}{told}", below))))
 
     def say(self, message: str) -> None:
         self._console.print(message, markup=False, highlight=False, soft_wrap=True)
@@ -82,7 +95,7 @@ def meter(console: Console) -> Iterator[Meter]:
         TextColumn("{task.percentage:>3.0f}%", markup=False),
         TextColumn("{task.fields[told]}", markup=False),
     )
-    with RichProgress(*columns, console=console, expand=True) as bars:
+    with _Bars(*columns, console=console, expand=True) as bars:
         yield BarMeter(bars)
 
 
@@ -136,36 +149,64 @@ def watch_job(client: Pretext, job_id: str, console: Console, *, on_event: Calla
         NotFound: there is no such job.
     """
     with meter(console) as shown:
+        last: Progress | None = None
         for event in client.jobs.events(job_id, follow=True):
             if event.type == "progress":
-                show_progress(shown, Progress.of(event.data))
+                progress = Progress.of(event.data)
+                if last is not None and last.phase != progress.phase:
+                    show_progress(shown, _completed(last, progress))
+                show_progress(shown, progress)
+                last = progress
             elif message := _message(event):
                 shown.say(message)
+            if _begins_again(event):
+                last = None
             if on_event is not None:
                 on_event(event)
-    return client.jobs.get(job_id)
+        job = client.jobs.get(job_id)
+        if last is not None and job.state == "succeeded":
+            show_progress(shown, _completed(last, job.progress or last))
+    return job
+
+
+def _completed(phase: Progress, after: Progress) -> Progress:
+    """The end of a phase, which nobody saw because it was over so soon; figures that came afterwards are newer."""
+    figures = {name: getattr(after, name) for name in ("step", "epoch", "loss", "accuracy") if getattr(after, name) is not None}
+    return replace(phase, done=phase.total if phase.total is not None else phase.done, eta_seconds=None, **figures)
+
+
+def _begins_again(event: Event) -> bool:
+    return event.type == "state" and event.data.get("state") == "running" and (event.attempt or 1) > 1
 
 
 def show_progress(shown: Meter, progress: Progress) -> None:
     """Show how far a job is."""
     verb = _VERBS.get(progress.phase, progress.phase.capitalize())
-    shown.show(harmless(verb), progress.done, progress.total, "  ".join(_figures(progress)))
+    shown.show(harmless(verb), progress.done, progress.total, "  ".join(_share(progress)), "  ".join(_figures(progress)))
 
 
-def _figures(progress: Progress) -> Iterator[str]:
+def _share(progress: Progress) -> Iterator[str]:
     if progress.done is not None:
         whole = f"/{progress.total:,.0f}" if progress.total is not None else ""
         yield f"{progress.done:,.0f}{whole} {harmless(progress.unit or '')}".rstrip()
+    if progress.unit == "images" and progress.images_per_second is not None:
+        yield f"{progress.images_per_second:,.0f} images/s"
+    if progress.eta_seconds is not None:
+        yield f"{duration(progress.eta_seconds)} left"
+
+
+def _figures(progress: Progress) -> Iterator[str]:
+    """Figures of a training. What comes after it may repeat its last ones, and is no training."""
+    if progress.unit != "steps":
+        return
     if progress.epoch is not None:
         yield f"epoch {progress.epoch}" + (f"/{progress.epochs}" if progress.epochs is not None else "")
     if progress.loss is not None:
         yield f"loss {progress.loss:.3f}"
     if progress.accuracy is not None:
-        yield f"acc {progress.accuracy:.0%}"
+        yield f"accuracy {progress.accuracy:.0%}"
     if progress.images_per_second is not None:
         yield f"{progress.images_per_second:,.0f} images/s"
-    if progress.eta_seconds is not None:
-        yield f"{duration(progress.eta_seconds)} left"
 
 
 def _message(event: Event) -> str | None:
@@ -173,7 +214,7 @@ def _message(event: Event) -> str | None:
     data = event.data
     if event.type == "log" and data.get("level") == "warning":
         return harmless(f"Warning: {data.get('message')}")
-    if event.type == "state" and data.get("state") == "running" and (event.attempt or 1) > 1:
+    if _begins_again(event):
         return f"Attempt {event.attempt}: a worker has taken the job up again."
     if event.type == "state" and data.get("state") == "cancelling":
         return "Being cancelled."

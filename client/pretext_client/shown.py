@@ -19,6 +19,15 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def outline(found: object) -> str:
+    """A JSON value in words: `width min 32, max 64`."""
+    if isinstance(found, dict):
+        return ", ".join(f"{key} {outline(value)}" for key, value in found.items()) or "none"
+    if isinstance(found, list):
+        return ", ".join(map(outline, found)) or "none"
+    return f"{found:,}" if isinstance(found, int) else str(found)
+
+
 def harmless(text: object) -> str:
     """A text that can do nothing to a terminal: names of files and datasets come from anybody."""
     return "".join(character if character.isprintable() or character == "\n" else _named(character) for character in str(text))

@@ -41,7 +41,7 @@ class TestUpload:
         script.on("GET", "/v1/datasets/ds_1", answer({**DATASET, "refused": 1}))
         result = pretext("upload", str(tmp_path / "a.zip"))
         assert result.exit_code == 0
-        assert result.stdout == "ds_1  3 images, 1 files refused (pretext report ds_1)\n"
+        assert result.stdout == "ds_1  3 images, 1 refused (pretext report ds_1)\n"
 
     def test_can_come_back_at_once(self, script, pretext, tmp_path):
         (tmp_path / "a.zip").write_bytes(b"PK")
@@ -136,6 +136,14 @@ class TestLists:
         assert header.split("\t")[:2] == ["id", "name"]
         assert row.split("\t")[:6] == ["ds_1", "a [red]\ufffdb\ufffd[0m", "ready", "3", "", "1.2 kB"]
 
+    def test_keep_ids_whole_on_a_narrow_terminal(self, script, pretext, monkeypatch):
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("COLUMNS", "40")
+        script.on("GET", "/v1/jobs", page({**JOB, "id": f"job_{'1' * 26}", "model_id": f"model_{'2' * 26}"}))
+        _, row = pretext("jobs").stdout.splitlines()
+        assert f"job_{'1' * 26}" in row
+        assert f"model_{'2' * 26}" in row
+
     def test_are_whole_as_json(self, script, pretext):
         script.on("GET", "/v1/jobs", page(JOB))
         assert json.loads(pretext("--json", "jobs").stdout) == [JOB]
@@ -170,8 +178,15 @@ class TestOthers:
     def test_report(self, script, pretext):
         refused = {"object": "list", "data": [{"name": "a.txt", "code": "x", "reason": "it is a text"}], "has_more": False}
         script.on("GET", "/v1/datasets/ds_1", answer(DATASET))
-        script.on("GET", "/v1/datasets/ds_1/report", answer({"dataset_id": "ds_1", "report": {"images": 3}, "refused": refused}))
-        assert "a.txt\tit is a text" in pretext("report", "ds_1").stdout
+        script.on(
+            "GET",
+            "/v1/datasets/ds_1/report",
+            answer(
+                {"dataset_id": "ds_1", "report": {"images": 3, "sizes": {"width": {"min": 3}}, "labels": []}, "refused": refused}
+            ),
+        )
+        lines = pretext("report", "ds_1").stdout.splitlines()
+        assert lines[1:] == ["images: 3", "sizes: width min 3", "labels: none", "refused\twhy", "a.txt\tit is a text"]
 
     def test_download(self, script, pretext, tmp_path):
         script.on("GET", "/v1/models/model_1", answer(model()))
@@ -211,11 +226,13 @@ class TestProcess:
 
         script.on("GET", EVENTS, endless)
         process = self.run("--url", script.url, "--api-key", "k", "watch", "job_1")
-        assert process.stderr.readline() == "Training  \n"  # no total, no figures: nothing else is known of this progress
+        assert process.stderr.readline() == "Training  1 steps\n"
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=10)
         assert process.returncode == 130
-        assert err == f"Stopped watching; the job goes on. Come back with: pretext --url {script.url} watch job_1\n"
+        # The signal may come while the line of progress is being written, which is then written twice.
+        assert err.splitlines()[-1] == f"Stopped watching; the job goes on. Come back with: pretext --url {script.url} watch job_1"
+        assert "Traceback" not in err
         assert script.sent("POST", "/v1/jobs/job_1/cancel") == []
 
     def test_no_server(self):

@@ -16,8 +16,9 @@ def told(seq: int, type_: str = "log", **data: object) -> bytes:
     return f"id: {seq}\nevent: {type_}\ndata: {json.dumps(event)}\n\n".encode()
 
 
-def progressed(step: int) -> bytes:
-    return f"event: progress\ndata: {json.dumps({'phase': 'train', 'step': step})}\n\n".encode()
+def progressed(step: int, steps: int | None = None) -> bytes:
+    progress = {"phase": "train", "step": step, "done": step, "total": steps, "unit": "steps"}
+    return f"event: progress\ndata: {json.dumps(progress)}\n\n".encode()
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,6 @@
 import io
+import json
+from dataclasses import replace
 
 import pytest
 from pretext_client import jobs
@@ -7,9 +9,9 @@ from pretext_client.shown import bytes_, duration, harmless
 from pretext_client.types import Progress
 from rich.console import Console
 
-from tests.client.faults import DATASET, answer
+from tests.client.faults import DATASET, JOB, answer
 from tests.client.test_client_download import CONTENT, ETAG, FILE, model, ranged
-from tests.client.test_client_jobs import DONE, EVENTS, told
+from tests.client.test_client_jobs import DONE, EVENTS, progressed, told
 
 TRAINING = Progress(
     phase="train",
@@ -38,8 +40,25 @@ class TestBars:
     def test_show_a_training(self, console):
         with meter(console) as shown:
             show_progress(shown, TRAINING)
-        for figure in ("Training", "40%", "120/300 steps", "epoch 8/20", "loss 1.051", "acc 62%", "1,234 images/s", "1:15 left"):
+        for figure in (
+            "Training",
+            "40%",
+            "120/300 steps",
+            "epoch 8/20",
+            "loss 1.051",
+            "accuracy 62%",
+            "1,234 images/s",
+            "1:15 left",
+        ):
             assert figure in written(console)
+
+    def test_leave_nothing_out_on_a_narrow_terminal(self):
+        console = Console(file=io.StringIO(), force_terminal=True, width=80)
+        with meter(console) as shown:
+            show_progress(shown, replace(TRAINING, done=1_234_567, total=9_999_999, epoch=1234, epochs=9999, eta_seconds=360_000))
+        assert "…" not in written(console)
+        assert "1,234,567/9,999,999 steps  100:00:00 left" in written(console)
+        assert "epoch 1234/9999  loss 1.051  accuracy 62%  1,234 images/s" in written(console)
 
     def test_show_what_nobody_knows_the_end_of(self, console):
         with meter(console) as shown:
@@ -86,7 +105,37 @@ class TestActions:
         assert seen == ["log", "log", "progress"]
         assert "Warning: few images \N{REPLACEMENT CHARACTER}[31m" in written(console)
         assert "quiet" not in written(console)
-        assert "75%" in written(console)
+        assert "4/4 steps" in written(console)
+
+    def test_watch_completes_what_was_over_too_soon_to_be_seen(self, script, client, monkeypatch):
+        monkeypatch.setattr(jobs, "_POLL_SECONDS", 0.01)
+        console = Console(file=io.StringIO(), force_terminal=False)
+        training = {"phase": "train", "done": 27, "total": 30, "unit": "steps", "loss": 1.5, "eta_seconds": 2}
+        export = {"phase": "export", "done": 0, "total": 1, "unit": "models", "loss": 1.25, "epoch": 2}
+        events = b"".join(f"event: progress\ndata: {json.dumps(one)}\n\n".encode() for one in (training, export))
+        script.on("GET", EVENTS, answer(events))
+        script.on("GET", "/v1/jobs/job_1", answer(DONE))
+        watch_job(client, "job_1", console)
+        assert written(console).splitlines() == [
+            "Training  90%  27/30 steps  0:02 left  loss 1.500",
+            "Training  100%  30/30 steps  epoch 2  loss 1.250",
+            "Exporting  0%  0/1 models",
+            "Exporting  100%  1/1 models",
+        ]
+
+    def test_watch_completes_nothing_that_a_worker_died_over(self, script, client, monkeypatch):
+        monkeypatch.setattr(jobs, "_POLL_SECONDS", 0.01)
+        console = Console(file=io.StringIO(), force_terminal=False)
+        again = told(1, "state", state="running").replace(b'"attempt": 1', b'"attempt": 2')
+        decoding = b'event: progress\ndata: {"phase": "decode", "done": 2, "total": 2, "unit": "images"}\n\n'
+        script.on("GET", EVENTS, answer(progressed(5, 10) + again + decoding))
+        script.on("GET", "/v1/jobs/job_1", answer({**JOB, "state": "cancelled"}))
+        watch_job(client, "job_1", console)
+        assert written(console).splitlines() == [
+            "Training  50%  5/10 steps",
+            "Attempt 2: a worker has taken the job up again.",
+            "Decoding  100%  2/2 images",
+        ]
 
 
 class TestShown:

@@ -1,5 +1,6 @@
 """`pretext-server demo`: the main job once, from pictures to an encoder, in a throw-away folder."""
 
+import json
 import signal
 import tempfile
 import time
@@ -41,6 +42,7 @@ class Comparison:
 
     trained: float
     untrained: float
+    pixels: float
     chance: float
     images: int
 
@@ -104,19 +106,22 @@ def _must_succeed(job: Job) -> Job:
 
 def _compare(settings: Settings, dataset_id: str, bundle: Path, labels: Labels | None) -> Comparison | None:
     """Load the bundle and compare it with the same network untrained. None if nothing is known of the pictures' kinds."""
+    size = json.loads((bundle / "config.json").read_text(encoding="utf-8"))["image_size"]
+    pixels, found = _pixels(settings, dataset_id, size)  # decoding forks, so it comes before torch
+    labels = found if labels is None else labels
+    if labels is None:
+        return None
     from ssl_core.embed import embed, load_encoder, untrained_encoder
     from ssl_core.evaluate.knn import knn_accuracy
 
     encoder, config = load_encoder(bundle)
-    pixels, found = _pixels(settings, dataset_id, int(config["image_size"]))
-    labels = found if labels is None else labels
-    if labels is None:
-        return None
-    keep = np.random.default_rng(0).permutation(len(pixels))[:_MOST_COMPARED]
-    chosen, labels = pixels[np.sort(keep)], labels[np.sort(keep)]
-    accuracies = [knn_accuracy(embed(network, chosen), labels, k=_NEIGHBOURS) for network in (encoder, untrained_encoder(config))]
+    keep = np.sort(np.random.default_rng(0).permutation(np.flatnonzero(labels >= 0))[:_MOST_COMPARED])
+    chosen, labels = pixels[keep], labels[keep]
+    flat = chosen.reshape(len(chosen), -1).astype(np.float32) / 255
+    features = [embed(encoder, chosen), embed(untrained_encoder(config), chosen), flat - flat.mean(0)]
+    trained, untrained, pixels_alone = (knn_accuracy(vectors, labels, k=_NEIGHBOURS) for vectors in features)
     chance = float(np.bincount(labels).max() / len(labels))
-    return Comparison(accuracies[0], accuracies[1], chance, len(labels))
+    return Comparison(trained, untrained, pixels_alone, chance, len(labels))
 
 
 def _pixels(settings: Settings, dataset_id: str, size: int) -> tuple[Pixels, Labels | None]:
@@ -151,6 +156,7 @@ def _show(console: Console, comparison: Comparison | None) -> None:
     for name, accuracy in (
         ("pretrained by rotation, without a label", comparison.trained),
         ("the same network, untrained", comparison.untrained),
+        ("no network: pixels compared", comparison.pixels),
         ("always the most frequent kind", comparison.chance),
     ):
         table.add_row(name, f"{accuracy:.1%}")

@@ -63,6 +63,9 @@ class Engine:
 
     def close(self) -> None:
         """Sign off, after everything has stopped."""
+        self._stopping.set()
+        if self._reaper.is_alive():
+            self._reaper.join()
         try:
             with self._database.write() as session:
                 workers.gone(session, self.worker_id)

@@ -108,6 +108,9 @@ def write_down(
     job = hold(session, lease)
     if progress is not None:
         job.progress = progress
+    for type_, data in found:
+        if type_ == "environment":
+            job.environment = data
     session.flush()
     events.add(session, job.id, job.attempt, found)
     events.put_metrics(session, job.id, job.attempt, metrics)

@@ -214,4 +214,4 @@ class TestNothingIsLost:
         _, job_id = upload(shapes_zip)
         engine.start()
         until(lambda: job_id in told)
-        engine.stop()
+        engine.close()

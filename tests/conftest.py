@@ -1,5 +1,6 @@
 """Fixtures that start the real things: PostgreSQL, Valkey, SQLite. Nothing is mocked that can be started."""
 
+import os
 import subprocess
 import time
 import uuid
@@ -15,6 +16,9 @@ from records.blobs import LocalBlobs
 from records.database import Database
 from records.migrate import migrate
 from records.settings import Settings
+
+os.environ["OMP_NUM_THREADS"] = "1"
+"""Tests run side by side; trainings that each take all cores would wait for one another."""
 
 
 @pytest.fixture(scope="session")

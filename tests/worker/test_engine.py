@@ -17,7 +17,7 @@ from tests import factories
 from worker.engine import Engine
 
 
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
+def until(condition: Callable[[], object], seconds: float = 25) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -147,7 +147,7 @@ class TestNothingIsLost:
     def test_a_killed_process_goes_on_and_ends_with_the_same_bytes(
         self, engine: Engine, database: Database, blobs: LocalBlobs, ingested: str, pretrain, read_job, in_background
     ):
-        steps = 120
+        steps = 40
         undisturbed = pretrain(ingested, steps=steps)
         engine.work(undisturbed)
         job_id = pretrain(ingested, steps=steps)
@@ -170,7 +170,7 @@ class TestNothingIsLost:
         self, make_engine, database: Database, ingested: str, pretrain, read_job, in_background
     ):
         first, second = make_engine(), make_engine()
-        job_id = pretrain(ingested, steps=120)
+        job_id = pretrain(ingested, steps=60)
         running = in_background(first.work, job_id)
         until(lambda: (read_job(job_id).progress or {}).get("step", 0) > 2)
         first.stop()

@@ -64,6 +64,8 @@ def _reflect(index: Tensor, side: int) -> Tensor:
 def resized_crop(images: Tensor, size: int, scale: float, *, flip: bool) -> Tensor:
     """Crop a random area of each image, of varying aspect, scale it bilinearly, and mirror half of them.
 
+    Bilinear interpolation aliases if it shrinks much: R should be at most about 8/7 of S, so that most crops are enlarged.
+
     Args:
         images: (B, 3, R, R).
         size: S.
@@ -83,9 +85,11 @@ def resized_crop(images: Tensor, size: int, scale: float, *, flip: bool) -> Tens
     top = (torch.rand(batch, device=device) * 2 - 1) * (1 - height)
     if flip:
         width = torch.where(torch.rand(batch, device=device) < 0.5, -width, width)
-    zero = torch.zeros_like(width)
-    affine = torch.stack([torch.stack([width, zero, left], 1), torch.stack([zero, height, top], 1)], 1)  # (B, 2, 3)
-    grid = functional.affine_grid(affine, [batch, 3, size, size], align_corners=False)
+    centres = (torch.arange(size, device=device) * 2 + 1) / size - 1  # of the result's pixels, (S,)
+    # Not by `affine_grid`: it multiplies matrices, which autocast does in bf16, and half a pixel is lost.
+    columns = (left.view(-1, 1) + width.view(-1, 1) * centres).view(batch, 1, size).expand(-1, size, -1)
+    rows = (top.view(-1, 1) + height.view(-1, 1) * centres).view(batch, size, 1).expand(-1, -1, size)
+    grid = torch.stack([columns, rows], 3)  # (B, S, S, 2)
     cropped = functional.grid_sample(images.float(), grid, mode="bilinear", padding_mode="reflection", align_corners=False)
     return cropped.round_().clamp_(0, 255).to(torch.uint8).contiguous(memory_format=torch.channels_last)
 

@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+from ssl_core.errors import UserError
+from ssl_core.spec import ResolvedPretrain
 
 KEPT = 2
 """The one before the newest stays, in case the newest turns out to be damaged."""
@@ -23,7 +27,7 @@ _MODULE, _OPTIMIZER, _SUMS = "module.", "optimizer.", "sums."
 
 
 class CheckpointError(Exception):
-    """A file that is no whole checkpoint of this training."""
+    """A checkpoint that cannot be read whole, or cannot be written."""
 
 
 @dataclass(frozen=True)
@@ -38,37 +42,56 @@ class Progress:
     """Steps in those sums."""
     first: dict[str, float]
     """The first figures of the training."""
+    last: dict[str, float]
+    """The figures that were told last."""
     seconds: float
     """Time spent in training so far."""
 
 
-def save(folder: Path, spec: dict[str, Any], module: nn.Module, optimizers: list[Optimizer], progress: Progress) -> Path:
-    """Write a checkpoint; it has its name only once it is whole and on the disk. Older ones than the last two are removed."""
-    folder.mkdir(parents=True, exist_ok=True)
+def save(folder: Path, spec: ResolvedPretrain, module: nn.Module, optimizers: list[Optimizer], progress: Progress) -> Path:
+    """Write a checkpoint; it has its name only once it is whole and on the disk.
+
+    Of the others only the one before it stays. Those of later steps go too: a training that is at this step either could not read
+    them, or was told to go on from an earlier one.
+
+    Raises:
+        CheckpointError: it cannot be written; those that were there still are.
+    """
+    path = folder / f"checkpoint-{progress.step:09}.safetensors"
+    partial = folder / f".{path.name}.new"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(_tensors(module, optimizers, progress), partial, {"checkpoint": json.dumps(_header(spec, progress))})
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        if folder.is_dir():
+            partial.unlink(missing_ok=True)
+        raise CheckpointError(f"{path} cannot be written: {error}") from error
+    _tidy(folder, path)
+    return path
+
+
+def _tensors(module: nn.Module, optimizers: list[Optimizer], progress: Progress) -> dict[str, Tensor]:
     tensors = {f"{_MODULE}{name}": value for name, value in module.state_dict().items()}
     for number, optimizer in enumerate(optimizers):
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"{_OPTIMIZER}{number}.{index}.{name}": value for name, value in state.items() if isinstance(value, Tensor)}
     tensors |= {f"{_SUMS}{name}": value for name, value in progress.sums.items()}
-    header = {
-        "step": progress.step,
-        "sums_over": progress.sums_over,
-        "first": progress.first,
-        "seconds": progress.seconds,
-        "spec": spec,
-        "torch": str(torch.__version__),
-    }
-    path = folder / f"checkpoint-{progress.step:09}.safetensors"
-    partial = folder / f".{path.name}.new"
-    save_file(
-        {name: value.detach().cpu().contiguous() for name, value in tensors.items()}, partial, {"checkpoint": json.dumps(header)}
-    )
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)
-    for old in sorted(folder.glob(_PATTERN))[:-KEPT]:
-        old.unlink()
-    return path
+    return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+
+
+def _header(spec: ResolvedPretrain, progress: Progress) -> dict[str, Any]:
+    figures = {name: getattr(progress, name) for name in ("step", "sums_over", "first", "last", "seconds")}
+    return {**figures, "spec": spec.model_dump(mode="json"), "torch": str(torch.__version__)}
+
+
+def _tidy(folder: Path, newest: Path) -> None:
+    found = sorted(folder.glob(_PATTERN))
+    upto = [path for path in found if path.name <= newest.name]
+    for path in {*found} - {*upto[-KEPT:]} | {*folder.glob(f".{_PATTERN}.new")}:
+        path.unlink(missing_ok=True)
 
 
 def newest_first(folder: Path) -> list[Path]:
@@ -76,26 +99,49 @@ def newest_first(folder: Path) -> list[Path]:
     return sorted(folder.glob(_PATTERN), reverse=True)
 
 
-def load(path: Path, spec: dict[str, Any], module: nn.Module, optimizers: list[Optimizer]) -> Progress:
+def load(path: Path, spec: ResolvedPretrain, module: nn.Module, optimizers: list[Optimizer]) -> Progress:
     """Put a checkpoint's state into a module and its optimizers.
 
     Raises:
-        CheckpointError: the file is damaged, or of a training with another spec.
+        CheckpointError: the file is damaged. Module and optimizers are as they were.
+        UserError: it is of another training.
     """
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})["checkpoint"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dictionary
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        sums = _below(_SUMS, tensors)
+        progress = Progress(header["step"], sums, header["sums_over"], header["first"], header["last"], header["seconds"])
+        trained = header["spec"]
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path.name} is damaged: {error}") from error
-    if header["spec"] != spec:
-        raise CheckpointError(f"{path.name} is of a training with another spec; train into an empty folder")
-    module.load_state_dict(_below(_MODULE, tensors))
+    _refuse_other(path, trained, spec)
+    try:
+        module.load_state_dict(_below(_MODULE, tensors))
+    except RuntimeError as error:
+        raise UserError(
+            "other_checkpoint", f"{path.name} does not fit this version's network; train into an empty folder"
+        ) from error
     for number, optimizer in enumerate(optimizers):
         _load_optimizer(optimizer, _below(f"{_OPTIMIZER}{number}.", tensors))
     device = next(module.parameters()).device
-    sums = {name: value.to(device) for name, value in _below(_SUMS, tensors).items()}
-    return Progress(header["step"], sums, header["sums_over"], header["first"], header["seconds"])
+    progress.sums.update({name: value.to(device) for name, value in sums.items()})
+    return progress
+
+
+def _refuse_other(path: Path, trained: Any, spec: ResolvedPretrain) -> None:
+    try:
+        of = ResolvedPretrain.model_validate(trained)  # fields that are newer than the checkpoint get their defaults
+    except ValidationError as error:
+        raise UserError(
+            "other_checkpoint", f"the spec in {path.name} is not one of this version's; train into an empty folder"
+        ) from error
+    differing = [name for name in ResolvedPretrain.model_fields if getattr(of, name) != getattr(spec, name)]
+    if differing:
+        raise UserError(
+            "other_checkpoint",
+            f"{path.name} is of a training with another {', '.join(differing)}; train into an empty folder, or ask for the same",
+        )
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -38,19 +38,24 @@ class Batches:
         batch_size: B.
         seed: of the order.
         device: where the batches are wanted.
+        resident: whether to move the set to the device whole; by default, if it takes less than half of the free memory there.
     """
 
-    def __init__(self, images: npt.NDArray[np.uint8], batch_size: int, seed: int, device: torch.device) -> None:
+    def __init__(
+        self, images: npt.NDArray[np.uint8], batch_size: int, seed: int, device: torch.device, *, resident: bool | None = None
+    ) -> None:
         self._images = torch.from_numpy(images)
         self._batch = batch_size
         self._seed = seed
         self._device = device
         self.per_epoch = len(images) // batch_size
-        self.resident = device.type == "cpu" or self._fits(device)
+        self.resident = self._fits(device) if resident is None else resident
         if self.resident:
             self._images = self._images.to(device)
 
     def _fits(self, device: torch.device) -> bool:
+        if device.type == "cpu":
+            return True  # a memory map takes what memory there is, and no more
         free, _ = torch.cuda.mem_get_info(device)
         return self._images.nbytes < _SHARE_OF_FREE_MEMORY * free
 
@@ -60,16 +65,16 @@ class Batches:
             yield batch.permute(0, 3, 1, 2)
 
     def _resident(self, step: int, steps: int) -> Iterator[Tensor]:
-        for index in self._indices(step, steps):
-            yield self._images.index_select(0, index.to(self._device, non_blocking=True))
+        for index in self._indices(step, steps, self._device):
+            yield self._images.index_select(0, index)
 
-    def _indices(self, step: int, steps: int) -> Iterator[Tensor]:
+    def _indices(self, step: int, steps: int, device: torch.device) -> Iterator[Tensor]:
         epoch, order = -1, torch.empty(0)
         for number in range(step, steps):
             if number // self.per_epoch != epoch:
                 epoch = number // self.per_epoch
                 generator = torch.Generator().manual_seed(derived_seed(self._seed, "order", epoch))
-                order = torch.randperm(len(self._images), generator=generator)
+                order = torch.randperm(len(self._images), generator=generator).to(device)
             place = number % self.per_epoch * self._batch
             yield order[place : place + self._batch]
 
@@ -88,8 +93,9 @@ class Batches:
 
         def read() -> None:
             try:
-                for index in self._indices(step, steps):
-                    if not offer(self._images.index_select(0, index).pin_memory()):
+                for index in self._indices(step, steps, torch.device("cpu")):
+                    batch = self._images.index_select(0, index)
+                    if not offer(batch.pin_memory() if self._device.type == "cuda" else batch):
                         return
                 offer(None)
             except BaseException as error:  # noqa: BLE001  it is raised where the batches are used

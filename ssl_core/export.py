@@ -1,16 +1,20 @@
 """The bundle: a trained encoder with everything that is needed to use it."""
 
 import json
+import shutil
+from copy import deepcopy
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ssl_core.augment import MEAN, STD
 from ssl_core.card import model_card
 from ssl_core.encoders import Encoder, build_encoder, parameters_of
+from ssl_core.errors import UserError
 from ssl_core.spec import DatasetFacts, ResolvedPretrain
 from ssl_core.trainer import Trained
 
@@ -23,19 +27,33 @@ class ExportError(Exception):
 
 
 def export_bundle(encoder: Encoder, spec: ResolvedPretrain, facts: DatasetFacts, trained: Trained, folder: Path) -> list[str]:
-    """Write weights, configuration and model card, and check that what was written is what was trained.
+    """Write weights, configuration and model card. The folder has its name only once what is in it is what was trained.
 
     Returns:
         Names of the files.
 
     Raises:
         ExportError: the weights, read back, give other features.
+        UserError: the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder.with_name(f".{folder.name}.new")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        files = _write(encoder, spec, facts, trained, partial)
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+    except (OSError, SafetensorError) as error:
+        raise UserError("cannot_write", f"the model cannot be written to {folder}: {error}; make room, and start again") from error
+    return files
+
+
+def _write(encoder: Encoder, spec: ResolvedPretrain, facts: DatasetFacts, trained: Trained, folder: Path) -> list[str]:
     weights = {
         name: value.detach().float().cpu().contiguous() if value.is_floating_point() else value.cpu()
         for name, value in encoder.weights().items()
     }
+    # One entry alone: safetensors writes several in a random order, and the same training would give other bytes.
     save_file(weights, folder / WEIGHTS, {"format": "pt"})
     difference = _difference(encoder, spec, folder / WEIGHTS)
     if not difference <= _TOLERANCE:
@@ -47,14 +65,16 @@ def export_bundle(encoder: Encoder, spec: ResolvedPretrain, facts: DatasetFacts,
 
 
 def _difference(encoder: Encoder, spec: ResolvedPretrain, weights: Path) -> float:
-    """Largest difference of a feature, relative to the largest feature, between the encoder and what is loaded from the file."""
+    """Largest difference of a feature, relative to the largest feature, between the encoder and what is loaded from the file.
+
+    Both run on the CPU in fp32: a GPU's own rounding would hide what is looked for.
+    """
     again = build_encoder(spec.encoder, spec.image_size)
     again.network.load_state_dict(load_file(weights), strict=True)
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(2, 3, spec.image_size, spec.image_size, generator=generator)
-    device = next(encoder.parameters()).device
     with torch.no_grad():
-        trained = encoder.eval()(images.to(device)).float().cpu()
+        trained = deepcopy(encoder).cpu().float().eval()(images)
         loaded = again.eval()(images)
     return float((trained - loaded).abs().max() / loaded.abs().max().clamp(min=1e-12))
 

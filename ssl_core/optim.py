@@ -8,18 +8,24 @@ from torch.optim import SGD, AdamW, Optimizer
 from ssl_core.spec import ResolvedOptimizer
 
 _ADAM_BETA2 = 0.95
+_NEVER_DECAYED = {"class_token", "pos_embedding", "layer_scale", "relative_position_bias_table"}
+"""Weights of transformers and ConvNeXt that are biases or scales, though they have more than one dimension."""
 
 
 def build_optimizer(module: nn.Module, spec: ResolvedOptimizer) -> Optimizer:
-    """An optimizer over all weights of a module. Biases and normalisation weights are not decayed."""
-    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    """An optimizer over all weights of a module. Biases, scales, normalisation weights and embeddings of places are not decayed."""
+    trained = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
     groups = [
-        {"params": [parameter for parameter in trained if parameter.ndim > 1], "weight_decay": spec.weight_decay},
-        {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
+        {"params": [parameter for name, parameter in trained if _is_decayed(name, parameter)], "weight_decay": spec.weight_decay},
+        {"params": [parameter for name, parameter in trained if not _is_decayed(name, parameter)], "weight_decay": 0.0},
     ]
     if spec.name == "adamw":
         return AdamW(groups, lr=spec.learning_rate, betas=(spec.momentum, _ADAM_BETA2), fused=True)
     return SGD(groups, lr=spec.learning_rate, momentum=spec.momentum, nesterov=spec.momentum > 0, fused=True)
+
+
+def _is_decayed(name: str, parameter: nn.Parameter) -> bool:
+    return parameter.ndim > 1 and name.rpartition(".")[2] not in _NEVER_DECAYED
 
 
 def rate_at(step: int, steps: int, spec: ResolvedOptimizer) -> float:

@@ -45,11 +45,11 @@ def run_pretrain(
         stop: looked at between steps.
 
     Raises:
-        UserError: it cannot be done; says what to change.
+        UserError: it cannot be done, or `out` holds another training; says what to change.
         InterruptedRun: it was asked to stop.
     """
     resolved = _read_spec(spec, data, cache, events, stop)
-    size = _decode_size(resolved)
+    size = resolved.task.decode_size(resolved.image_size)
     with decoded_images(data, size=size, cache=cache, cache_bytes=cache_bytes, key=dataset_key, events=events, stop=stop) as images:
         if resolved.batch_size > images.count:
             raise UserError("invalid_spec", f"`batch_size` is {resolved.batch_size}, but the dataset has {images.count} images")
@@ -59,18 +59,21 @@ def run_pretrain(
 def _read_spec(path: Path, data: Path, cache: Path, events: Events, stop: StopRequest) -> ResolvedPretrain:
     try:
         asked = json.loads(path.read_text(encoding="utf-8"))
-        if "stem" in asked.get("encoder", {}) and "warmup_steps" in asked.get("optimizer", {}):
+        if _is_resolved(asked):
             return ResolvedPretrain.model_validate(asked)
         return resolve(PretrainSpec.model_validate(asked), dataset_facts(data, cache, events, stop))
     except OSError as error:
         raise UserError("invalid_spec", f"{path} cannot be read: {error.strerror}") from error
-    except (ValidationError, SpecError, ValueError) as error:
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, part['loc'])) or 'spec'}: {part['msg']}" for part in error.errors())
+        raise UserError("invalid_spec", f"{path.name}: {told}") from error
+    except (SpecError, ValueError) as error:
         raise UserError("invalid_spec", f"{path.name}: {error}") from error
 
 
-def _decode_size(spec: ResolvedPretrain) -> int:
-    """As `PretextTask.decode_size`, which cannot be asked yet because that would import torch."""
-    return round(spec.image_size * 8 / 7) if spec.task.crop == "resized" else spec.image_size
+def _is_resolved(asked: Any) -> bool:
+    """A resolved spec has a field that nobody can ask for."""
+    return isinstance(asked, dict) and isinstance(asked.get("optimizer"), dict) and "warmup_steps" in asked["optimizer"]
 
 
 def _train(
@@ -103,7 +106,9 @@ def _train(
         batches = Batches(images.images, spec.batch_size, spec.seed, device)
         folder = out / "checkpoints"
         trainer = Trainer(task, spec, batches, folder, events, stop, checkpoint_seconds=checkpoint_seconds)
-        trainer.resume([resume] if resume is not None else checkpoint.newest_first(folder))
+        found = trainer.resume([resume] if resume is not None else checkpoint.newest_first(folder))
+        if resume is not None and not found:
+            raise UserError("damaged_checkpoint", f"{resume} cannot be read; leave it out to go on from the newest one in {folder}")
         trained = trainer.run()
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise _out_of_memory(spec, error) from error
@@ -128,7 +133,8 @@ def _set_up(device: Any) -> None:
     import torch
 
     if device.type == "cpu":
-        torch.set_num_threads(len(os.sched_getaffinity(0)))
+        # Set even where it is the default: otherwise MKL picks its threads by the machine's load, and sums by other threads differ.
+        torch.set_num_threads(torch.get_num_threads() if "OMP_NUM_THREADS" in os.environ else len(os.sched_getaffinity(0)))
     else:
         torch.backends.cudnn.benchmark = True
         torch.set_float32_matmul_precision("high")

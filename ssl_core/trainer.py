@@ -35,6 +35,7 @@ class Trained:
     seconds: float
     """Time spent in training, over all attempts."""
     images_per_second: float
+    """Over that time; views that are made of one image count once."""
 
 
 class Trainer:
@@ -68,7 +69,6 @@ class Trainer:
         self._events = events
         self._stop = stop
         self._optimizers: list[Optimizer] = task.optimizers()
-        self._device = next(task.parameters()).device
         # How often figures are kept depends on the length alone, so that a resumed training keeps those of the same steps.
         self._report_every = min(_LONGEST_BETWEEN_REPORTS, max(1, spec.steps // _MOST_REPORTS))
         self._tell = Ticker(_TELL_SECONDS)
@@ -83,25 +83,30 @@ class Trainer:
         self._mark = Ticker(_MARK_SECONDS)
         self._marks: deque[tuple[int, float]] = deque(maxlen=_MARKS)
 
-    def resume(self, candidates: list[Path]) -> None:
-        """Go on from the first of these checkpoints that is whole."""
+    def resume(self, candidates: list[Path]) -> bool:
+        """Go on from the first of these checkpoints that is whole, and say whether there was one.
+
+        Raises:
+            UserError: one is of another training.
+        """
         for path in candidates:
             try:
-                progress = checkpoint.load(path, self._spec.model_dump(mode="json"), self._task, self._optimizers)
+                progress = checkpoint.load(path, self._spec, self._task, self._optimizers)
             except checkpoint.CheckpointError as error:
                 self._events.emit("log", level="warning", message=f"{error}; looking for an older one")
                 continue
-            self._step = progress.step
+            self._step, self._seconds_before = progress.step, progress.seconds
             self._sums, self._sums_over = progress.sums, progress.sums_over
-            self._first, self._seconds_before = progress.first, progress.seconds
+            self._first, self._last = progress.first, progress.last
             self._events.emit("log", level="info", message=f"resumed from the checkpoint of step {progress.step}")
-            return
+            return True
+        return False
 
     def run(self) -> Trained:
         """Train to the end.
 
         Raises:
-            InterruptedRun: it was asked to stop, and has written a checkpoint.
+            InterruptedRun: it was asked to stop, and has written a checkpoint if it could.
             UserError: the loss is not finite.
         """
         self._started = time.monotonic()
@@ -120,15 +125,15 @@ class Trainer:
             if self._save.due():
                 self._checkpoint()
         self._check_weights()
-        return Trained(self._first, self._last, self._seconds, self._rate)
+        seconds = self._seconds
+        return Trained(self._first, self._last, seconds, self._spec.steps * self._spec.batch_size / seconds)
 
     def _train_step(self, images: Tensor) -> None:
         draw_as_of(self._spec.seed, self._step)
         share = rate_at(self._step, self._spec.steps, self._spec.optimizer)
         for optimizer in self._optimizers:
             set_rate(optimizer, share)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._spec.precision == "bf16"):
-            metrics = self._task.training_step(images, self._optimizers)
+        metrics = self._task.training_step(images, self._optimizers)
         # Summed on the device: reading a value back would make the CPU wait for the GPU in every step.
         for name, value in metrics.items():
             self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
@@ -174,13 +179,19 @@ class Trainer:
 
     def _checkpoint(self) -> None:
         self._check_weights()
-        progress = checkpoint.Progress(self._step, self._sums, self._sums_over, self._first, self._seconds)
-        path = checkpoint.save(self._folder, self._spec.model_dump(mode="json"), self._task, self._optimizers, progress)
+        progress = checkpoint.Progress(self._step, self._sums, self._sums_over, self._first, self._last, self._seconds)
+        try:
+            path = checkpoint.save(self._folder, self._spec, self._task, self._optimizers, progress)
+        except checkpoint.CheckpointError as error:
+            # Hours of training are worth more than the chance to resume them.
+            self._events.emit("log", level="warning", message=f"{error}; training goes on without it")
+            return
         self._events.emit("checkpoint", path=str(path), step=self._step)
 
     def _check_weights(self) -> None:
-        largest = torch.stack([parameter.detach().abs().max().float() for parameter in self._task.parameters()]).sum()
-        if not math.isfinite(largest.item()):
+        floats = [value for value in self._task.state_dict().values() if value.is_floating_point()]
+        finite = torch.stack([value.isfinite().all() for value in floats]).all()
+        if not finite.item():
             raise self._diverged()
 
     def _diverged(self) -> UserError:

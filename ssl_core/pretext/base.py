@@ -1,10 +1,11 @@
 """What every pretext task is to the training loop.
 
-B: batch, S: image side.
+B: batch, D: side of the images as they are decoded (the spec's `decode_size`).
 """
 
 from abc import ABC, abstractmethod
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -29,17 +30,12 @@ class PretextTask(nn.Module, ABC):
         self.encoder = encoder
         self.spec = spec
 
-    @staticmethod
-    def decode_size(spec: ResolvedPretrain) -> int:
-        """Side of the images that the task wants to be given, in pixels; larger than `image_size` if it crops and scales."""
-        return spec.image_size
-
     @abstractmethod
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Ask about a batch.
 
         Args:
-            images: uint8 (B, 3, S, S) on the device, channels last.
+            images: uint8 (B, 3, D, D) on the device, channels last.
 
         Returns:
             `loss` and the task's metrics, each a mean over the batch, a tensor without dimensions.
@@ -49,10 +45,16 @@ class PretextTask(nn.Module, ABC):
         """The optimizers, in the order in which checkpoints keep them. Called once, before the first step."""
         return [build_optimizer(self, self.spec.optimizer)]
 
+    def autocast(self) -> torch.autocast:
+        """The arithmetic that was asked for. Forward passes belong in it, backward passes and penalties that need fp32 do not."""
+        device = next(self.parameters()).device
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.spec.precision == "bf16")
+
     def training_step(self, images: Tensor, optimizers: list[Optimizer]) -> dict[str, Tensor]:
         """Ask about a batch and learn from the answer. Arguments and result as of `forward`."""
         (optimizer,) = optimizers
-        metrics = self(images)
+        with self.autocast():
+            metrics = self(images)
         optimizer.zero_grad(set_to_none=True)
         metrics["loss"].backward()
         optimizer.step()

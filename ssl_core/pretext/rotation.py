@@ -28,15 +28,11 @@ class RotationTask(PretextTask):
         self.normalize = Normalize()
         self.head = nn.Linear(encoder.features, _TURNS)
 
-    @staticmethod
-    def decode_size(spec: ResolvedPretrain) -> int:
-        return round(spec.image_size * 8 / 7) if spec.task.crop == "resized" else spec.image_size
-
     def rotated(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Crop, mirror and rotate a batch.
 
         Args:
-            images: uint8 (B, 3, S, S).
+            images: uint8 (B, 3, D, D), where D is the task's `decode_size`.
 
         Returns:
             uint8 (R * B, 3, S, S), all images by one rotation before the next; and the turns, int64 (R * B,) of 0 to 3.

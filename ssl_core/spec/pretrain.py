@@ -95,7 +95,10 @@ class PretrainSpec(Spec):
 
 
 class ResolvedPretrain(Spec):
-    """A pretraining with nothing left to decide. The same resolved spec on the same data and device gives the same encoder."""
+    """A pretraining with nothing left to decide.
+
+    The same resolved spec on the same data gives the same encoder: to the bit on the same CPU, up to rounding on a GPU.
+    """
 
     task: PretextTask
     """The pretext task and its settings."""

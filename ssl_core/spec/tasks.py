@@ -8,7 +8,15 @@ from pydantic import Field
 from ssl_core.spec.base import Spec
 
 
-class Rotation(Spec):
+class Task(Spec):
+    """What all pretext tasks have in common."""
+
+    def decode_size(self, image_size: int) -> int:
+        """Side of the images that the training is given, in pixels, if the network sees `image_size`."""
+        return image_size
+
+
+class Rotation(Task):
     """Tell by which quarter turn (0, 90, 180 or 270 degrees) an image was rotated.
 
     To answer, an encoder has to know what things look like upright. Gidaris, Singh and Komodakis,
@@ -31,6 +39,9 @@ class Rotation(Spec):
     flip: bool = True
     """Mirror half of the images left to right, before they are turned (afterwards it would make 90 and 270 degrees the same)."""
 
+    def decode_size(self, image_size: int) -> int:
+        return round(image_size * 8 / 7) if self.crop == "resized" else image_size
+
 
 PretextTask = Rotation
 """Any pretext task. Becomes a union discriminated by `name` as soon as there are two."""
@@ -40,7 +51,7 @@ PretextTask = Rotation
 class TaskInfo:
     """A catalogue entry of one pretext task."""
 
-    spec: type[Spec]
+    spec: type[Task]
     summary: str
     learns_from: str
     paper: str

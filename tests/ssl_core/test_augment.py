@@ -64,6 +64,30 @@ class TestResizedCrop:
         assert cropped.dtype == torch.uint8
         assert (cropped == 77).all()
 
+    def test_areas_aspects_and_mirrorings_are_those_asked_for(self):
+        place = torch.arange(32).mul(8).to(torch.uint8)
+        across, down = place.expand(32, 32), place.view(32, 1).expand(32, 32)
+        ramps = torch.stack([across, down, down]).expand(300, 3, 32, 32)
+        cropped = resized_crop(ramps, 16, 0.4, flip=True).float() / 8
+        inner = cropped[:, :, 3:13, 3:13]  # the outermost pixels are clamped to the border
+        width = (inner[:, 0, 5, -1] - inner[:, 0, 5, 0]) * 16 / 9  # in pixels of the image, negative if mirrored
+        height = (inner[:, 1, -1, 5] - inner[:, 1, 0, 5]) * 16 / 9
+        area, aspect = (width * height).abs() / 32**2, width.abs() / height
+        assert (height > 0).all()
+        assert 0.35 < (width < 0).float().mean() < 0.65
+        assert 0.38 < area.min() < 0.45
+        assert 0.9 < area.max() < 1.02
+        assert 0.70 < aspect.min() < 0.85
+        assert 1.18 < aspect.max() < 1.42
+
+    def test_arithmetic_in_bf16_moves_no_pixel(self):
+        images = noise(8, 64)
+        torch.manual_seed(0)
+        wanted = resized_crop(images, 56, 0.35, flip=True)
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(resized_crop(images, 56, 0.35, flip=True), wanted)
+
     def test_crops_stay_within_the_image_and_differ(self):
         ramp = torch.linspace(0, 255, 32).view(1, 1, 1, 32).expand(100, 3, 32, 32).to(torch.uint8)
         cropped = resized_crop(ramp, 16, 0.2, flip=False).float()

@@ -48,6 +48,13 @@ class TestRegistry:
 
 
 class TestSmallest:
+    @pytest.mark.parametrize(("name", "stem"), STEMS)
+    def test_trains_at_the_smallest_size(self, name: str, stem: str):
+        size = smallest(name, stem)
+        with torch.device(without_memory(name)):
+            encoder = build_encoder(ResolvedEncoder(name=name, stem=stem), size).train()
+            assert encoder(torch.empty(2, 3, size, size)).shape == (2, ENCODERS[name].features)
+
     @pytest.mark.parametrize(
         ("name", "stem"), [("tiny", "standard"), ("resnet18", "small"), ("alexnet", "standard"), ("mobilenet_v3_small", "small")]
     )

@@ -51,7 +51,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path, data: Path):
-    def run(name: str, *, stop_at: int | None = None, **asked: object) -> Recorder:
+    def run(name: str, *, stop_at: int | None = None, resume: Path | None = None, **asked: object) -> Recorder:
         spec = {"task": {"name": "rotation"}, "encoder": {"name": "tiny"}, "steps": 12, "batch_size": 32, **asked}
         path = tmp_path / f"{name}.json"
         path.write_text(json.dumps(spec))
@@ -64,7 +64,7 @@ def run(tmp_path: Path, data: Path):
             cache=tmp_path / "cache",
             cache_bytes=1 << 30,
             dataset_key=None,
-            resume=None,
+            resume=resume,
             checkpoint_seconds=1000,
             events=recorder,
             stop=stop,
@@ -94,11 +94,8 @@ class TestRun:
         a, b, c = (digest(tmp_path / name / "bundle" / "encoder.safetensors") for name in "abc")
         assert a == b != c
 
-    @pytest.mark.parametrize("encoder", ["tiny", "alexnet"])
-    @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+    @pytest.mark.parametrize(("encoder", "optimizer"), [("tiny", "sgd"), ("tiny", "adamw"), ("alexnet", "sgd")])
     def test_stopped_and_resumed_it_ends_with_the_same_bytes(self, run, tmp_path: Path, encoder: str, optimizer: str):
-        if (encoder, optimizer) == ("alexnet", "adamw"):
-            pytest.skip("one of the two optimizers is enough for the larger network")
         more = {"optimizer": {"name": optimizer}, "encoder": {"name": encoder}, "batch_size": 8, "steps": 7}
         run("whole", **more)
         with pytest.raises(InterruptedRun):
@@ -121,6 +118,24 @@ class TestRun:
         assert before.exists()
         assert digest(tmp_path / "whole/bundle/encoder.safetensors") == digest(tmp_path / "parts/bundle/encoder.safetensors")
 
+    def test_it_goes_on_from_the_checkpoint_that_is_named(self, run, tmp_path: Path):
+        with pytest.raises(InterruptedRun):
+            run("a", steps=6, stop_at=3)
+        (named,) = checkpoint.newest_first(tmp_path / "a" / "checkpoints")
+        resumed = run("b", steps=6, resume=named)
+        assert [metric["step"] for metric in resumed.of("metrics")] == [4, 5, 6]
+        named.write_bytes(b"")
+        with pytest.raises(UserError) as caught:
+            run("b", steps=6, resume=named)
+        assert caught.value.code == "damaged_checkpoint"
+
+    def test_a_folder_of_another_training_is_not_trained_into(self, run, tmp_path: Path):
+        with pytest.raises(InterruptedRun):
+            run("a", steps=6, stop_at=3)
+        with pytest.raises(UserError, match="another epochs, steps, optimizer") as caught:
+            run("a", steps=60)
+        assert caught.value.code == "other_checkpoint"
+
     def test_a_killed_process_can_be_started_again(self, run, tmp_path: Path, data: Path):
         spec = {"task": {"name": "rotation"}, "encoder": {"name": "tiny"}, "steps": 25, "batch_size": 16}
         run("whole", **spec)
@@ -140,9 +155,9 @@ class TestRun:
 
 class TestLearning:
     def test_it_learns_to_tell_rotations(self, run):
-        metrics = run("a", steps=70, batch_size=64, seed=3).of("metrics")
+        metrics = run("a", steps=50, batch_size=64, seed=3).of("metrics")
         accuracy = np.mean([metric["values"]["accuracy"] for metric in metrics[-10:]])
-        assert accuracy > 0.4
+        assert accuracy > 0.35  # chance is 0.25, with a standard error of 0.009
 
 
 class TestRefusals:
@@ -151,7 +166,8 @@ class TestRefusals:
         [
             ({"batch_size": IMAGES + 1}, "invalid_spec", f"the dataset has {IMAGES} images"),
             ({"device": "cuda"}, "no_gpu", "no GPU"),
-            ({"task": {"name": "jigsaw"}}, "invalid_spec", "rotation"),
+            ({"task": {"name": "jigsaw"}}, "invalid_spec", "task.name: Input should be 'rotation'"),
+            ({"steps": 0, "colour": 1}, "invalid_spec", "colour: Extra inputs are not permitted"),
             (
                 {"optimizer": {"learning_rate": 100, "warmup": 0, "schedule": "constant", "weight_decay": 1}, "steps": 60},
                 "diverged",

@@ -23,6 +23,8 @@ KEPT = 2
 """The one before the newest stays, in case the newest turns out to be damaged."""
 
 _PATTERN = "checkpoint-*.safetensors"
+_HALF_WRITTEN = (f".{_PATTERN}.new", ".tmp*")
+"""What a process that is killed while it saves leaves behind: our own name, and the one under which safetensors writes."""
 _MODULE, _OPTIMIZER, _SUMS = "module.", "optimizer.", "sums."
 
 
@@ -90,7 +92,8 @@ def _header(spec: ResolvedPretrain, progress: Progress) -> dict[str, Any]:
 def _tidy(folder: Path, newest: Path) -> None:
     found = sorted(folder.glob(_PATTERN))
     upto = [path for path in found if path.name <= newest.name]
-    for path in {*found} - {*upto[-KEPT:]} | {*folder.glob(f".{_PATTERN}.new")}:
+    half = [path for pattern in _HALF_WRITTEN for path in folder.glob(pattern)]
+    for path in {*found, *half} - {*upto[-KEPT:]}:
         path.unlink(missing_ok=True)
 
 

@@ -74,6 +74,7 @@ class TestResizedCrop:
         height = (inner[:, 1, -1, 5] - inner[:, 1, 0, 5]) * 16 / 9
         area, aspect = (width * height).abs() / 32**2, width.abs() / height
         assert (height > 0).all()
+        assert max(width.abs().max(), height.max()) < 32.5  # of 32: no crop reaches beyond the image
         assert 0.35 < (width < 0).float().mean() < 0.65
         assert 0.38 < area.min() < 0.45
         assert 0.9 < area.max() < 1.02

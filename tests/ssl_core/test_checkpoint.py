@@ -89,8 +89,9 @@ class TestFolder:
             self.saved(tmp_path, step)
         assert self.saved(tmp_path, 5) == [5]
 
-    def test_what_a_killed_process_left_half_written_goes_away(self, tmp_path: Path):
-        half = tmp_path / ".checkpoint-000000001.safetensors.new"
+    @pytest.mark.parametrize("name", [".checkpoint-000000001.safetensors.new", ".tmpJmGUi2"])
+    def test_what_a_killed_process_left_half_written_goes_away(self, tmp_path: Path, name: str):
+        half = tmp_path / name
         half.write_bytes(b"half")
         self.saved(tmp_path, 2)
         assert not half.exists()

@@ -93,7 +93,7 @@ class Attempt:
                 try:
                     outcome = self._watch(child, heartbeat)
                 finally:
-                    child.kill()
+                    child.close()
                 self._settle(outcome)
         except LeaseLostError:
             logger.warning("%s went to another attempt than %d; this one stops", self._lease.job_id, self._lease.attempt)

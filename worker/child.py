@@ -79,6 +79,12 @@ class Child:
         """End it and all that it has started, at once."""
         self._signal(signal.SIGKILL, group=True)
 
+    def close(self) -> None:
+        """End it if it still runs, and leave nothing of it behind: no process, no zombie, no thread."""
+        self.kill()
+        self._process.wait()
+        self._reader.join(5)
+
     def last_words(self) -> str:
         """The end of what it wrote to its standard output and error."""
         with self._log.open("rb") as file:

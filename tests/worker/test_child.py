@@ -31,7 +31,7 @@ class TestChild:
         assert error["message"]
 
     def test_kill_ends_the_whole_group(self, child: Child):
-        child.kill()
+        child.close()
         assert child.wait(5) == -signal.SIGKILL
         with pytest.raises(ProcessLookupError):
             os.killpg(child.pid, 0)

@@ -13,6 +13,9 @@ class UserError(Exception):
         self.code = code
         super().__init__(message)
 
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return type(self), (self.code, str(self))  # else it could not come back from another process
+
 
 class InterruptedRun(Exception):  # noqa: N818  it is an outcome, not an error
     """The run was asked to stop (SIGTERM), and has written its checkpoint."""

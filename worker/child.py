@@ -19,7 +19,7 @@ _LAST_WORDS = 4000
 
 
 def _environment() -> dict[str, str]:
-    """OpenMP's threads sleep while they wait, unless told otherwise: spinning, two jobs on the same cores halve each other's speed."""
+    """OpenMP's threads sleep while they wait, unless told otherwise: two jobs that spin on the same cores halve their speed."""
     return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
 
 

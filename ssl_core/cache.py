@@ -1,39 +1,46 @@
 """Decoded images: a dataset at one resolution as a uint8 memory map, made once and used by every training. Torch-free.
 
-The cache is a folder of entries. An entry is locked exclusively while it is made and shared while it is used; the locks are the
-kernel's, so those of a killed process are gone with it. When the folder is full, the entries used longest ago make room.
+The cache is a folder of entries. An entry is locked exclusively while it is made and shared while it is used. When the folder is
+full, the entries used longest ago make room.
 """
 
-import fcntl
+import errno
 import json
 import mmap
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 
+from ssl_core.dataset import Group, facts_of, groups_of, labels_of
 from ssl_core.errors import InterruptedRun, UserError
 from ssl_core.events import Events, Ticker
-from ssl_core.images import ImageError, decode_rgb, square
+from ssl_core.images import ImageError, decode_rgb, quiet, square
 from ssl_core.ingest import run_ingest
 from ssl_core.ingest.checks import cores
+from ssl_core.locks import exclusive, exclusive_if_free, shared_once_made
 from ssl_core.process import StopRequest, die_with
 from ssl_core.spec import DatasetFacts
 
 _TELL_SECONDS = 0.5
 _INDEX = "index.json"
 _PIXELS = "images.u8"
+_REPORT = "report.json"
+_NEW = ".new"
+_UNBOUNDED = sys.maxsize
+_MAP_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
+"""Python names it from 3.13 on; Linux has it everywhere."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +62,22 @@ class DecodedImages:
         return len(self.images)
 
 
-def dataset_facts(data: Path, cache: Path, events: Events, stop: StopRequest) -> DatasetFacts:
-    """What has to be known of a dataset before a spec can be resolved; reads two small columns.
+def dataset_facts(data: Path, cache: Path, events: Events, stop: StopRequest, *, cache_bytes: int = _UNBOUNDED) -> DatasetFacts:
+    """What has to be known of a dataset before a spec can be resolved. A plain folder of images is ingested into the cache for it.
+
+    Args:
+        data: folder with Parquet shards in the Hugging Face image schema, or with images in any layout.
+        cache: folder of the cache.
+        events: told of the progress, if it is ingested.
+        stop: looked at while ingesting.
+        cache_bytes: bound of the cache, in bytes; by default what the disk has.
 
     Raises:
-        UserError: the folder has no images.
+        UserError: the folder has no images, or the cache no room for them.
+        InterruptedRun: it was asked to stop.
     """
-    return _facts(_shards(data, cache, events, stop))
+    with _shards(data, cache, cache_bytes, events, stop) as shards:
+        return facts_of(shards)
 
 
 @contextmanager
@@ -77,72 +93,98 @@ def decoded_images(
         cache_bytes: bound of the cache, in bytes.
         key: name of the dataset's version; made from its files if none is given.
         events: told of the progress.
-        stop: looked at while decoding.
+        stop: looked at while decoding, and while another process does.
 
     Raises:
         UserError: there are no images, or no room for them.
-        InterruptedRun: it was asked to stop while decoding.
+        InterruptedRun: it was asked to stop.
     """
+    with _shards(data, cache, cache_bytes, events, stop) as shards:
+        entry = cache / f"{key or _key(shards)}-{size}"
+
+        def make() -> None:
+            _decode(shards, entry, size, cache_bytes, events, stop)
+
+        with shared_once_made(_lock_of(entry), lambda: _is_whole(entry), make, stop):
+            os.utime(entry / _INDEX)
+            yield _open(entry)
+
+
+@contextmanager
+def _shards(data: Path, cache: Path, cache_bytes: int, events: Events, stop: StopRequest) -> Iterator[list[Path]]:
+    """The dataset's shards, which stay there as long as the block lasts."""
     cache.mkdir(parents=True, exist_ok=True)
-    shards = _shards(data, cache, events, stop)
-    entry = cache / f"{key or _key(shards)}-{size}"
-    with ExitStack() as stack:
-        lock = stack.enter_context((cache / f"{entry.name}.lock").open("w"))
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _is_whole(entry):
-            shutil.rmtree(entry, ignore_errors=True)
-            _make_room(cache, entry, _bytes_needed(shards, size), cache_bytes)
-            _decode(shards, entry, size, events, stop)
-        os.utime(entry / _INDEX)
-        fcntl.flock(lock, fcntl.LOCK_SH)
-        yield _open(entry)
-
-
-def _shards(data: Path, cache: Path, events: Events, stop: StopRequest) -> list[Path]:
-    found = sorted(data.glob("*.parquet"))
-    if found:
-        return found
+    if found := sorted(data.glob("*.parquet")):
+        yield found
+        return
     if not data.is_dir():
         raise UserError("no_data", f"{data} is not a folder with Parquet shards or images")
-    cache.mkdir(parents=True, exist_ok=True)
-    files = sorted((path.relative_to(data).as_posix(), path.stat().st_size) for path in data.rglob("*") if path.is_file())
-    folder = cache / f"ingested-{sha256(json.dumps([str(data.resolve()), files]).encode()).hexdigest()[:24]}"
-    if not (folder / "report.json").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        run_ingest(data, folder, events, stop)
-    return sorted(folder.glob("*.parquet"))
+    files = sorted(
+        (path.relative_to(data).as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
+        for path in data.rglob("*")
+        if path.is_file() and not path.is_relative_to(cache)
+    )
+    entry = cache / f"ingested-{sha256(json.dumps([str(data.resolve()), files]).encode()).hexdigest()[:24]}"
+
+    def make() -> None:
+        with _new(entry, sum(size for _, size, _ in files), cache_bytes, stop) as partial:
+            run_ingest(data, partial, events, stop)
+
+    with shared_once_made(_lock_of(entry), (entry / _REPORT).exists, make, stop):
+        os.utime(entry / _REPORT)
+        yield sorted(entry.glob("*.parquet"))
+
+
+def _lock_of(entry: Path) -> Path:
+    return entry.with_name(f"{entry.name.removesuffix(_NEW)}.lock")
+
+
+@contextmanager
+def _new(entry: Path, needed: int, bound: int, stop: StopRequest, *, pixels: int = 0) -> Iterator[Path]:
+    """A folder to make an entry in, for which there is room. It becomes the entry when the block ends well.
+
+    Args:
+        entry: what is made; whoever makes it holds its lock alone.
+        needed: bytes it will take.
+        bound: of the cache, in bytes.
+        stop: looked at while waiting for others who look for room.
+        pixels: bytes to set aside on the disk at once, else it could run full while they are written.
+    """
+    partial = entry.with_name(entry.name + _NEW)
+    for left_over in (entry, partial):
+        shutil.rmtree(left_over, ignore_errors=True)
+    try:
+        with exclusive(entry.with_name("room.lock"), stop):
+            _make_room(entry.parent, needed, bound)
+            partial.mkdir()
+            if pixels:
+                _set_aside(partial / _PIXELS, pixels)
+        yield partial
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    partial.replace(entry)
+
+
+def _set_aside(path: Path, size: int) -> None:
+    """A file of zeros that has its place on the disk. Without one, a full disk kills whoever writes to its memory map."""
+    with path.open("wb") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise UserError("cache_full", _no_disk(path.parent.parent, size)) from error
+            file.truncate(size)  # a file system that sets nothing aside
+
+
+def _no_disk(cache: Path, needed: int) -> str:
+    free = shutil.disk_usage(cache).free
+    return f"the images take {needed:,} bytes in the cache, and the disk of {cache} has {free:,} free; free some space there"
 
 
 def _key(shards: list[Path]) -> str:
     known = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in shards]
     return sha256(json.dumps([str(shards[0].resolve().parent), known]).encode()).hexdigest()[:24]
-
-
-def _facts(shards: list[Path]) -> DatasetFacts:
-    sides = []
-    for shard in shards:
-        names = pq.read_schema(shard).names
-        if "width" not in names or "height" not in names:
-            sides.append(_measured(shard))
-            continue
-        table = pq.read_table(shard, columns=["width", "height"])
-        sides.append(np.minimum(table["width"].to_numpy(), table["height"].to_numpy()))
-    every = np.concatenate(sides) if sides else np.empty(0)
-    if not len(every):
-        raise UserError("no_data", "the dataset has no images")
-    return DatasetFacts(images=len(every), median_side=max(1, int(np.median(every))))
-
-
-def _measured(shard: Path) -> npt.NDArray[np.int64]:
-    """Shorter sides of images in a file that somebody else has written, without columns for them."""
-    with pq.ParquetFile(shard) as file:
-        groups = (file.read_row_group(group, columns=["image.bytes"])["image"] for group in range(file.num_row_groups))
-        return np.array([min(decode_rgb(image["bytes"].as_py()).size) for images in groups for image in images], np.int64)
-
-
-def _bytes_needed(shards: list[Path], size: int) -> int:
-    rows: int = sum(pq.read_metadata(shard).num_rows for shard in shards)
-    return rows * size * size * 3
 
 
 def _is_whole(entry: Path) -> bool:
@@ -153,86 +195,63 @@ def _is_whole(entry: Path) -> bool:
         return False
 
 
-def _make_room(cache: Path, entry: Path, needed: int, bound: int) -> None:
+def _make_room(cache: Path, needed: int, bound: int) -> None:
     """Evict entries that nobody uses, those used longest ago first, until a new one fits."""
     if needed > bound:
         raise UserError(
             "cache_full",
-            f"the decoded images take {needed:,} bytes, and the cache may have {bound:,}; raise PRETEXT_CACHE_BYTES, or "
+            f"the images take {needed:,} bytes in the cache, and it may have {bound:,}; raise PRETEXT_CACHE_BYTES, or "
             "choose a smaller `image_size`",
         )
-    held = {folder: _size_of(folder) for folder in cache.iterdir() if folder.is_dir() and folder != entry}
+    held = {folder: _size_of(folder) for folder in cache.iterdir() if folder.is_dir()}
     for folder in sorted(held, key=_last_used):
-        fits = sum(held.values()) + needed <= bound and needed <= shutil.disk_usage(cache).free
-        if fits:
-            break
-        if _evict(cache, folder):
+        if sum(held.values()) + needed <= bound and needed <= shutil.disk_usage(cache).free:
+            return
+        if _evict(folder):
             held[folder] = 0
-    free = shutil.disk_usage(cache).free
-    if needed > free:
-        raise UserError(
-            "cache_full", f"the decoded images take {needed:,} bytes, and the disk of {cache} has {free:,} free; free some space"
-        )
+    if needed > shutil.disk_usage(cache).free:
+        raise UserError("cache_full", _no_disk(cache, needed))
     if sum(held.values()) + needed > bound:
         raise UserError(
             "cache_full",
-            f"the decoded images take {needed:,} bytes, and running jobs hold {sum(held.values()):,} of the cache's {bound:,}; "
+            f"the images take {needed:,} bytes in the cache, and running jobs hold {sum(held.values()):,} of its {bound:,}; "
             "wait for them, or raise PRETEXT_CACHE_BYTES",
         )
 
 
 def _size_of(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    total = 0
+    with suppress(FileNotFoundError):  # another process is at work in it
+        for path in folder.iterdir():
+            total += path.stat().st_size
+    return total
 
 
 def _last_used(folder: Path) -> float:
-    try:
-        return (folder / _INDEX).stat().st_mtime
-    except OSError:
-        return folder.stat().st_mtime
+    for path in (folder / _INDEX, folder / _REPORT, folder):
+        with suppress(FileNotFoundError):
+            return path.stat().st_mtime
+    return 0
 
 
-def _evict(cache: Path, folder: Path) -> bool:
-    with (cache / f"{folder.name.removesuffix('.new')}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        shutil.rmtree(folder, ignore_errors=True)
-        return True
+def _evict(folder: Path) -> bool:
+    with exclusive_if_free(_lock_of(folder)) as free:
+        if free:
+            shutil.rmtree(folder, ignore_errors=True)
+        return free
 
 
-def _decode(shards: list[Path], entry: Path, size: int, events: Events, stop: StopRequest) -> None:
-    partial = entry.with_name(f"{entry.name}.new")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    groups = _row_groups(shards)
-    count = sum(rows for *_, rows in groups)
-    with (partial / _PIXELS).open("wb") as file:
-        file.truncate(count * size * size * 3)
-    _decode_all(groups, partial / _PIXELS, size, count, events, stop)
-    facts = _facts(shards)
-    index = {"count": count, "size": size, "median_side": facts.median_side, **_labels(shards)}
-    (partial / _INDEX).write_text(json.dumps(index), encoding="utf-8")
-    partial.replace(entry)
+def _decode(shards: list[Path], entry: Path, size: int, cache_bytes: int, events: Events, stop: StopRequest) -> None:
+    groups = groups_of(shards)
+    count = sum(group.rows for group in groups)
+    needed = count * size * size * 3
+    index = {"count": count, "size": size, "median_side": facts_of(shards).median_side, **labels_of(shards)}
+    with _new(entry, needed, cache_bytes, stop, pixels=needed) as partial:
+        _decode_all(groups, partial / _PIXELS, size, count, events, stop)
+        (partial / _INDEX).write_text(json.dumps(index), encoding="utf-8")
 
 
-_Group = tuple[Path, int, int, int]
-"""A shard, the number of a row group in it, the index of its first image, and its number of images."""
-
-
-def _row_groups(shards: list[Path]) -> list[_Group]:
-    groups, first = [], 0
-    for shard in shards:
-        metadata = pq.read_metadata(shard)
-        for number in range(metadata.num_row_groups):
-            rows = metadata.row_group(number).num_rows
-            groups.append((shard, number, first, rows))
-            first += rows
-    return groups
-
-
-def _decode_all(groups: list[_Group], pixels: Path, size: int, count: int, events: Events, stop: StopRequest) -> None:
+def _decode_all(groups: list[Group], pixels: Path, size: int, count: int, events: Events, stop: StopRequest) -> None:
     ticker, done, started = Ticker(_TELL_SECONDS), 0, time.monotonic()
     # Forked before torch is imported: its threads would not survive the fork.
     pool = ProcessPoolExecutor(cores(), get_context("fork"), initializer=die_with, initargs=(os.getpid(),))
@@ -244,45 +263,34 @@ def _decode_all(groups: list[_Group], pixels: Path, size: int, count: int, event
             if ticker.due() or done == count:
                 rate = done / (time.monotonic() - started)
                 events.emit("progress", phase="decode", done=done, total=count, unit="images", images_per_second=rate)
+    except BrokenProcessPool as error:
+        message = f"a process that decodes images was killed after {done:,} of {count:,}, most likely for want of memory; free some"
+        raise UserError("decoder_crashed", message) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _decode_group(group: _Group, pixels: Path, size: int) -> int:
-    shard, number, first, rows = group
-    with pq.ParquetFile(shard) as file:
-        images = file.read_row_group(number, columns=["image.bytes"])["image"]
-    into = np.memmap(pixels, np.uint8, "r+", offset=first * size * size * 3, shape=(rows, size, size, 3))
-    for place, image in enumerate(images):
-        try:
-            into[place] = square(decode_rgb(image["bytes"].as_py(), target=size), size)
-        except ImageError as error:
-            raise UserError("damaged_dataset", f"image {first + place} of the dataset cannot be decoded: {error.reason}") from error
+def _decode_group(group: Group, pixels: Path, size: int) -> int:
+    shape = (group.rows, size, size, 3)
+    into = np.memmap(pixels, np.uint8, "r+", offset=group.first * size * size * 3, shape=shape)
+    with quiet:
+        for place, content in enumerate(group.contents()):
+            try:
+                into[place] = square(decode_rgb(content, target=size), size)
+            except ImageError as error:
+                message = f"image {group.first + place} of the dataset cannot be decoded: {error.reason}"
+                raise UserError("damaged_dataset", message) from error
     into.flush()
-    return rows
-
-
-def _labels(shards: list[Path]) -> dict[str, Any]:
-    schema = pq.read_schema(shards[0])
-    columns = [name for name in ("label", "split") if name in schema.names]
-    known: dict[str, Any] = {"labels": None, "label_names": [], "splits": None}
-    if not columns:
-        return known
-    tables = [pq.read_table(shard, columns=columns) for shard in shards]
-    if "label" in columns:
-        known["labels"] = [-1 if label is None else label for table in tables for label in table["label"].to_pylist()]
-        features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-        known["label_names"] = features.get("label", {}).get("names", [])
-    if "split" in columns:
-        known["splits"] = [split for table in tables for split in table["split"].to_pylist()]
-    return known
+    return group.rows
 
 
 def _open(entry: Path) -> DecodedImages:
     index = json.loads((entry / _INDEX).read_text(encoding="utf-8"))
     shape = (index["count"], index["size"], index["size"], 3)
+    # Private and writable, because torch takes no read-only memory; nothing is reserved for it, so it may be larger than memory.
+    flags, access = mmap.MAP_PRIVATE | _MAP_NORESERVE, mmap.PROT_READ | mmap.PROT_WRITE
     with (entry / _PIXELS).open("rb") as file:
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        mapped = mmap.mmap(file.fileno(), 0, flags=flags, prot=access)
     images = np.frombuffer(mapped, np.uint8).reshape(shape)
     labels = None if index["labels"] is None else np.array(index["labels"], np.int64)
     facts = DatasetFacts(images=index["count"], median_side=index["median_side"])

@@ -3,7 +3,6 @@
 import errno
 import shutil
 import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,10 @@ from pydantic import ValidationError
 from ssl_core.errors import InterruptedRun, UserError
 from ssl_core.events import Events, Ticker
 from ssl_core.images import ImageError
-from ssl_core.ingest.archives import DamagedError, Entry, Source, open_source
+from ssl_core.ingest.archives import Source, open_source
 from ssl_core.ingest.checks import Batch, Checked, Checker
-from ssl_core.ingest.labels import Labelling, find_labels, folder_of
+from ssl_core.ingest.entries import DamagedError, Entry, check_total
+from ssl_core.ingest.labels import Folders, Labelling, find_labels
 from ssl_core.ingest.limits import Limits
 from ssl_core.ingest.names import is_clutter, printable, refusal_of
 from ssl_core.ingest.refusal import Refusal
@@ -35,6 +35,7 @@ _TELL_SECONDS = 0.5
 class _Scan:
     members: int
     bytes: int
+    """Of those that may be taken."""
     labelling: Labelling
 
 
@@ -63,6 +64,8 @@ def run_ingest(
 
 def _ingest(source: Source, out: Path, events: Events, stop: StopRequest, limits: Limits) -> dict[str, Any]:
     out.mkdir(parents=True, exist_ok=True)
+    for left_over in (*out.glob("shard-*.parquet"), *out.glob(".shard-*.new"), out / "report.json"):
+        left_over.unlink(missing_ok=True)  # an earlier attempt's
     scan = _scan(source, events, stop, limits)
     free = shutil.disk_usage(out).free
     if scan.bytes > free:
@@ -70,57 +73,47 @@ def _ingest(source: Source, out: Path, events: Events, stop: StopRequest, limits
             f"the images take {scan.bytes:,} bytes, and the disk of {out} has {free:,} free; free some space and upload them again"
         )
         raise UserError("disk_full", message)
-    paths: list[str] = []
     with Report(out) as report:
         with ShardWriter(out, scan.labelling.names, splits=scan.labelling.has_splits) as writer:
-            _read_all(source, scan, report, writer, paths, events=events, stop=stop, limits=limits)
-        told = report.finish(scan.labelling, writer.shards, paths)
+            _read_all(source, scan, report, writer, events=events, stop=stop, limits=limits)
+        told = report.finish(scan.labelling, writer.shards)
     if not report.images:
         raise _no_images(source, scan, report)
-    events.emit("result", report=str(out / "report.json"), images=report.images, refused=told["refused"])
+    shards = [shard["name"] for shard in told["shards"]]
+    events.emit("result", report=str(out / "report.json"), shards=shards, images=report.images, refused=told["refused"])
     return told
 
 
 def _no_images(source: Source, scan: _Scan, report: Report) -> UserError:
+    if report.damage and not report.refused:
+        return UserError("not_an_archive", f"nothing of the {source.kind} can be read: {report.damage}. Upload it again, whole.")
     if not scan.members:
-        if report.warnings:
-            return UserError("not_an_archive", f"the upload cannot be read: {report.warnings[0]}")
         return UserError("empty_archive", f"the {source.kind} has no files in it; put images in it and upload it again")
-    reasons = ", ".join(f"{count} {code}" for code, count in report.refused.most_common()) or "all were hidden files"
+    reasons = ", ".join(f"{count} {code}" for code, count in report.refused.most_common()) or "all are hidden files"
     return UserError("no_usable_image", f"none of the {scan.members:,} files is a usable image ({reasons}); the report names each")
 
 
 def _scan(source: Source, events: Events, stop: StopRequest, limits: Limits) -> _Scan:
     """First pass: names and sizes, bounds checked before a byte is unpacked that need not be."""
-    members, total = 0, 0
-    folders: Counter[tuple[str, ...]] = Counter()
+    members, total, wanted = 0, 0, 0
+    folders = Folders()
     ticker = Ticker(_TELL_SECONDS)
     try:
         for entry in source.entries():
             members += 1
             total += entry.size
-            _check_bounds(members, total, source, limits)
-            if entry.refusal is None and not is_clutter(entry.name) and (folder := folder_of(entry.name)) is not None:
-                folders[folder] += 1
+            if members > limits.max_members:
+                raise UserError("archive_too_large", f"the archive has more than {limits.max_members:,} members; split it")
+            check_total(total, source.size, limits)
+            if not is_clutter(entry.name) and _refuse(entry, limits) is None:
+                wanted += entry.size
+                folders.add(entry.name)
+            _stop_if_asked(stop)
             if ticker.due():
-                _stop_if_asked(stop)
                 events.emit("progress", phase="scan", done=members, total=None, unit="images")
     except DamagedError:
         pass  # the second pass comes to the same place, and reports it
-    return _Scan(members, total, find_labels(folders))
-
-
-def _check_bounds(members: int, total: int, source: Source, limits: Limits) -> None:
-    if members > limits.max_members:
-        raise UserError("archive_too_large", f"the archive has more than {limits.max_members:,} members; split it")
-    if total > limits.max_total_bytes:
-        raise UserError("archive_too_large", f"the archive unpacks to more than {limits.max_total_bytes:,} bytes; split it")
-    size = source.size
-    if size and total > limits.ratio_floor_bytes and total / size > limits.max_ratio:
-        message = (
-            f"the archive unpacks to more than {limits.max_ratio:.0f} times its size, which images never do; it is taken for a bomb"
-        )
-        raise UserError("archive_bomb", message)
+    return _Scan(members, wanted, find_labels(folders.counts()))
 
 
 def _read_all(
@@ -128,7 +121,6 @@ def _read_all(
     scan: _Scan,
     report: Report,
     writer: ShardWriter,
-    paths: list[str],
     *,
     events: Events,
     stop: StopRequest,
@@ -137,37 +129,34 @@ def _read_all(
     """Second pass: check the images in other processes, and write those that are good."""
     checker = Checker(limits)
     ticker = Ticker(_TELL_SECONDS)
-    started, done = time.monotonic(), 0
+    started, checked = time.monotonic(), 0
     try:
-        for batch, results in checker.run(_batches(source, report, limits)):
+        for batch, results in checker.run(_batches(source, report, stop, limits)):
+            _stop_if_asked(stop)
             for name, content, result in zip(batch.names, batch.contents, results, strict=True):
                 if isinstance(result, Checked):
-                    _take(name, content, result, scan.labelling, report, writer, paths)
+                    _take(name, content, result, scan.labelling, report, writer)
                 else:
                     report.refuse(name, result)
-            done += len(results)
-            _stop_if_asked(stop)
+            checked += len(results)
             if ticker.due():
-                rate = done / (time.monotonic() - started)
+                rate = checked / (time.monotonic() - started)
+                done = report.images + sum(report.refused.values()) + report.passed_over
                 events.emit("progress", phase="ingest", done=done, total=scan.members, unit="images", images_per_second=rate)
         events.emit("progress", phase="ingest", done=scan.members, total=scan.members, unit="images")
     finally:
         checker.close()
 
 
-def _take(
-    name: str, content: bytes, checked: Checked, labelling: Labelling, report: Report, writer: ShardWriter, paths: list[str]
-) -> None:
+def _take(name: str, content: bytes, checked: Checked, labelling: Labelling, report: Report, writer: ShardWriter) -> None:
     label, split = labelling.of(name)
-    path = printable(name)
-    writer.add(Row(content, path, checked.width, checked.height, label, split))
+    writer.add(Row(content, printable(name), checked.width, checked.height, label, split))
     report.take(checked, len(content), label, split)
-    paths.append(path)
 
 
-def _batches(source: Source, report: Report, limits: Limits) -> Iterator[Batch]:
+def _batches(source: Source, report: Report, stop: StopRequest, limits: Limits) -> Iterator[Batch]:
     batch, size = Batch([], []), 0
-    for name, content in _contents(source, report, limits):
+    for name, content in _contents(source, report, stop, limits):
         batch.names.append(name)
         batch.contents.append(content)
         size += len(content)
@@ -178,15 +167,15 @@ def _batches(source: Source, report: Report, limits: Limits) -> Iterator[Batch]:
         yield batch
 
 
-def _contents(source: Source, report: Report, limits: Limits) -> Iterator[tuple[str, bytes]]:
+def _contents(source: Source, report: Report, stop: StopRequest, limits: Limits) -> Iterator[tuple[str, bytes]]:
     """Names and bytes of what may be an image."""
     try:
         for entry in source.entries():
-            refusal = refusal_of(entry.name)
-            if refusal is None and is_clutter(entry.name):
+            _stop_if_asked(stop)
+            if is_clutter(entry.name) and refusal_of(entry.name) is None:
                 report.passed_over += 1
                 continue
-            refusal = refusal or entry.refusal or _refuse_size(entry, limits)
+            refusal = _refuse(entry, limits)
             if refusal is not None:
                 report.refuse(entry.name, refusal)
                 continue
@@ -197,12 +186,17 @@ def _contents(source: Source, report: Report, limits: Limits) -> Iterator[tuple[
                 continue
             yield entry.name, content
     except DamagedError as error:
-        report.warnings.append(f"{error}. What came before the damage was taken.")
+        report.damage = str(error)
+
+
+def _refuse(entry: Entry, limits: Limits) -> Refusal | None:
+    return refusal_of(entry.name) or entry.refusal or _refuse_size(entry, limits)
 
 
 def _refuse_size(entry: Entry, limits: Limits) -> Refusal | None:
-    if entry.size > limits.max_member_bytes:
-        return Refusal("too_large", f"it has {entry.size:,} bytes; at most {limits.max_member_bytes:,} are taken")
+    if max(entry.size, entry.packed) > limits.max_member_bytes:
+        size = max(entry.size, entry.packed)
+        return Refusal("too_large", f"it has {size:,} bytes; at most {limits.max_member_bytes:,} are taken")
     if entry.size > limits.ratio_floor_bytes and entry.size > limits.max_ratio * max(1, entry.packed):
         return Refusal("too_large", f"it unpacks to more than {limits.max_ratio:.0f} times its size")
     return None

@@ -12,13 +12,17 @@ from multiprocessing import get_context
 from types import FrameType
 from typing import NamedTuple
 
-from ssl_core.images import ImageError, inspect
+from ssl_core.images import ImageError, inspect, quiet
 from ssl_core.ingest.limits import Limits
 from ssl_core.ingest.refusal import Refusal
 from ssl_core.process import die_with
 
 DIGEST_BYTES = 16
 """Of a SHA-256; enough that two different images never share one by chance."""
+_MOST_BYTES = 512 << 20
+"""Of images under way; many small ones never come near it, a few of the largest do."""
+_SECONDS_TO_KILL = 2.0
+"""Seconds of processor time that a decoder gets to notice that its time is up; one that is stuck in native code never does."""
 
 
 class Checked(NamedTuple):
@@ -37,6 +41,11 @@ class Batch:
 
     names: list[str]
     contents: list[bytes]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all of them."""
+        return sum(map(len, self.contents))
 
 
 Result = Checked | Refusal
@@ -74,7 +83,7 @@ class Checker:
         under_way: deque[tuple[Batch, Future[list[Result]]]] = deque()
         for batch in batches:
             under_way.append((batch, self._submit(batch)))
-            if len(under_way) > self._processes + 1:
+            if len(under_way) > self._processes + 1 or sum(waiting.size for waiting, _ in under_way) > _MOST_BYTES:
                 yield self._oldest(under_way)
         while under_way:
             yield self._oldest(under_way)
@@ -107,7 +116,7 @@ class Checker:
             try:
                 results += pool.submit(_check_all, [content], self._limits).result()
             except BrokenProcessPool:
-                results.append(Refusal("decoder_crashed", "the image crashed its decoder"))
+                results.append(Refusal("decoder_crashed", "the image crashed its decoder, or kept it busy for ever"))
                 pool.shutdown()
                 pool = self._new_pool(1)
         pool.shutdown()
@@ -125,8 +134,8 @@ class _TooSlowError(Exception):
 
 def _start(parent: int) -> None:
     die_with(parent)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches them too; their parent decides what becomes of them
     signal.signal(signal.SIGALRM, _too_slow)
 
 
@@ -135,16 +144,21 @@ def _too_slow(_number: int, _frame: FrameType | None) -> None:
 
 
 def _check_all(contents: list[bytes], limits: Limits) -> list[Result]:
-    return [_check_one(content, limits) for content in contents]
+    with quiet:  # once for all: small images would spend much of their time on it
+        return [_check_one(content, limits) for content in contents]
 
 
 def _check_one(content: bytes, limits: Limits) -> Result:
+    too_slow = Refusal("too_slow", f"it takes longer than {limits.max_seconds:g} s to decode")
+    # The first timer raises an error, for which Python code has to run; the second ends the process.
     signal.setitimer(signal.ITIMER_REAL, limits.max_seconds)
+    signal.setitimer(signal.ITIMER_VIRTUAL, limits.max_seconds + _SECONDS_TO_KILL)
     try:
         return check(content, limits.max_pixels)
     except ImageError as error:
-        if isinstance(error.__cause__, _TooSlowError):
-            return Refusal("too_slow", f"it takes longer than {limits.max_seconds:.0f} s to decode")
-        return Refusal(error.code, error.reason)
+        return too_slow if isinstance(error.__cause__, _TooSlowError) else Refusal(error.code, error.reason)
+    except _TooSlowError:
+        return too_slow
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)

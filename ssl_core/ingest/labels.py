@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ssl_core.ingest.names import parts_of
+from ssl_core.ingest.names import parts_of, printable
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 SPLITS = {
@@ -33,26 +33,41 @@ class Labelling:
         return self._of_folder.get(parts_of(name)[:-1], (None, None))
 
 
-def folder_of(name: str) -> tuple[str, ...] | None:
-    """The folder of a member that looks like an image by its name; None for others."""
-    return parts_of(name)[:-1] if name.lower().endswith(IMAGE_SUFFIXES) else None
+class Folders:
+    """Counts the images of each folder, as far as names tell images from other files."""
+
+    def __init__(self) -> None:
+        self._named: Counter[tuple[str, ...]] = Counter()
+        self._bare: Counter[tuple[str, ...]] = Counter()
+
+    def add(self, name: str) -> None:
+        """Count a member in."""
+        *folder, own = parts_of(name) or ("",)
+        if own.lower().endswith(IMAGE_SUFFIXES):
+            self._named[tuple(folder)] += 1
+        elif "." not in own:
+            self._bare[tuple(folder)] += 1
+
+    def counts(self) -> Counter[tuple[str, ...]]:
+        """Number of images in each folder. Names without a suffix count only where no name has one of an image."""
+        return self._named or self._bare
 
 
 def find_labels(folders: Counter[tuple[str, ...]]) -> Labelling:
     """Decide what folders mean.
 
     Args:
-        folders: number of images in each folder, as `folder_of` gives them.
+        folders: number of images in each folder.
     """
     splits, rest = _take_splits(folders)
     note = _why_no_classes(rest, folders)
     if note:
         names: tuple[str, ...] = ()
     else:
-        names = tuple(sorted({folder[-1] for folder in rest.values()}))
+        names = tuple(sorted({printable(folder[-1]) for folder in rest.values()}))
         note = f"from {len(names)} class folders"
     index = {name: number for number, name in enumerate(names)}
-    of_folder = {folder: (index[rest[folder][-1]] if names else None, splits.get(folder)) for folder in folders}
+    of_folder = {folder: (index[printable(rest[folder][-1])] if names else None, splits.get(folder)) for folder in folders}
     return Labelling(names, note, bool(splits), of_folder)
 
 

@@ -12,12 +12,13 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from ssl_core.ingest.checks import DIGEST_BYTES, Checked
 from ssl_core.ingest.labels import Labelling
 from ssl_core.ingest.names import printable
 from ssl_core.ingest.refusal import Refusal
-from ssl_core.ingest.shards import Shard
+from ssl_core.ingest.shards import Shard, paths_of
 
 _EXAMPLES = 20
 _SIZES_SHOWN = 10
@@ -34,7 +35,8 @@ class Report:
         self.images = 0
         self.refused: Counter[str] = Counter()
         self.passed_over = 0
-        self.warnings: list[str] = []
+        self.damage: str | None = None
+        """Why the archive could not be read to its end, if it could not."""
         self._folder = folder
         self._started = time.monotonic()
         self._bytes = 0
@@ -70,8 +72,8 @@ class Report:
         if split is not None:
             self._splits[split] += 1
 
-    def finish(self, labelling: Labelling, shards: list[Shard], paths: list[str]) -> dict[str, Any]:
-        """Write the report and give it."""
+    def finish(self, labelling: Labelling, shards: list[Shard]) -> dict[str, Any]:
+        """Write the report and give it. The shards lie in the same folder."""
         report = {
             "images": self.images,
             "refused": sum(self.refused.values()),
@@ -85,8 +87,8 @@ class Report:
             "label_counts": {name: self._labels[number] for number, name in enumerate(labelling.names)},
             "label_note": labelling.note,
             "splits": dict(self._splits.most_common()),
-            "exact_duplicates": self._duplicates(paths),
-            "warnings": self.warnings,
+            "exact_duplicates": self._duplicates(shards),
+            "warnings": [f"{self.damage}; what came before was taken"] if self.damage else [],
             "seconds": round(time.monotonic() - self._started, 3),
             "shards": [{"name": shard.name, "rows": shard.rows, "bytes": shard.bytes, "sha256": shard.sha256} for shard in shards],
         }
@@ -115,13 +117,27 @@ class Report:
             counts[what(size)] += count
         return counts
 
-    def _duplicates(self, paths: list[str]) -> dict[str, Any]:
+    def _duplicates(self, shards: list[Shard]) -> dict[str, Any]:
         """Images whose bytes are equal. They are kept; who trains can decide."""
-        digests = np.frombuffer(bytes(self._digests), dtype=f"V{DIGEST_BYTES}")
-        _, inverse, counts = np.unique(digests, return_inverse=True, return_counts=True)
-        repeated = np.flatnonzero(counts > 1)
-        examples = [[paths[int(index)] for index in np.flatnonzero(inverse == group)[:2]] for group in repeated[:_EXAMPLES]]
-        return {"groups": len(repeated), "images": int(counts[repeated].sum() - len(repeated)), "examples": examples}
+        groups = _equal(np.frombuffer(bytes(self._digests), np.uint64).reshape(-1, DIGEST_BYTES // 8))
+        shown = [group[:2] for group in groups[:_EXAMPLES]]
+        paths = paths_of(self._folder, shards, [row for pair in shown for row in pair])
+        examples = [[paths[row] for row in pair] for pair in shown]
+        return {"groups": len(groups), "images": sum(map(len, groups)) - len(groups), "examples": examples}
+
+
+def _equal(digests: npt.NDArray[np.uint64]) -> list[list[int]]:
+    """Groups of two or more equal rows, those that begin first come first.
+
+    Args:
+        digests: (N, words).
+    """
+    order = np.lexsort(digests.T)
+    ordered = digests[order]
+    follows = np.concatenate([[False], (ordered[1:] == ordered[:-1]).all(axis=1), [False]]) if len(digests) else np.zeros(1, bool)
+    starts = np.flatnonzero(~follows[:-1] & follows[1:])
+    ends = np.flatnonzero(follows[:-1] & ~follows[1:]) + 1
+    return sorted(sorted(order[start:end].tolist()) for start, end in zip(starts, ends, strict=True))
 
 
 def _median_of(counts: Counter[int]) -> float:

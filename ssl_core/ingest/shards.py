@@ -3,11 +3,12 @@
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, NamedTuple, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,8 +19,7 @@ GROUP_BYTES = 8 << 20
 GROUP_ROWS = 1000
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One image of a dataset."""
 
     content: bytes
@@ -92,8 +92,9 @@ class ShardWriter:
             self._finish()
         elif self._open is not None:
             path, file, *_ = self._open
-            file.close()
             path.unlink(missing_ok=True)
+            with suppress(OSError):  # a full disk fails it once more
+                file.close()
 
     def add(self, row: Row) -> None:
         """Add an image."""
@@ -115,22 +116,24 @@ class ShardWriter:
             self._open = path, file, hashed, writer
             self._written = 0
         writer = self._open[3]
-        writer.write_table(pa.Table.from_pydict(self._columns(), self._schema), row_group_size=len(self._rows))
+        writer.write_table(self._table(), row_group_size=len(self._rows))
         self._written += len(self._rows)
         self._rows, self._buffered = [], 0
         if self._open[1].tell() >= SHARD_BYTES:
             self._finish()
 
-    def _columns(self) -> dict[str, list[Any]]:
+    def _table(self) -> pa.Table:
         rows = self._rows
-        columns: dict[str, list[Any]] = {
-            "image": [{"bytes": row.content, "path": row.path} for row in rows],
+        contents = pa.array([row.content for row in rows], pa.binary())
+        paths = pa.array([row.path for row in rows], pa.string())
+        columns = {
+            "image": pa.StructArray.from_arrays([contents, paths], ["bytes", "path"]),
             "label": [row.label for row in rows],
             "split": [row.split for row in rows],
             "width": [row.width for row in rows],
             "height": [row.height for row in rows],
         }
-        return {name: columns[name] for name in self._schema.names}
+        return pa.Table.from_pydict({name: columns[name] for name in self._schema.names}, self._schema)
 
     def _finish(self) -> None:
         if self._open is None:
@@ -145,6 +148,37 @@ class ShardWriter:
         path.replace(self._folder / name)
         self.shards.append(Shard(name, self._written, size, hashed.digest()))
         self._open = None
+
+
+def paths_of(folder: Path, shards: Sequence[Shard], rows: Sequence[int]) -> dict[int, str]:
+    """Names of a few images, by their numbers in the dataset. Read back, so that millions of names need no memory.
+
+    Args:
+        folder: where the shards lie.
+        shards: all of them, in order.
+        rows: which images.
+    """
+    wanted, first = sorted(set(rows)), 0
+    found: dict[int, str] = {}
+    for shard in shards:
+        inside = [row for row in wanted if first <= row < first + shard.rows]
+        if inside:
+            with pq.ParquetFile(folder / shard.name) as file:
+                found |= _paths_in(file, first, inside)
+        first += shard.rows
+    return found
+
+
+def _paths_in(file: pq.ParquetFile, first: int, rows: list[int]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for number in range(file.num_row_groups):
+        count = file.metadata.row_group(number).num_rows
+        inside = [row for row in rows if first <= row < first + count]
+        if inside:
+            images = file.read_row_group(number, columns=["image.path"])["image"]
+            found |= {row: images[row - first].as_py()["path"] for row in inside}
+        first += count
+    return found
 
 
 def _schema(labels: Sequence[str], *, splits: bool) -> pa.Schema:

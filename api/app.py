@@ -11,6 +11,7 @@ from api.catalogue import endpoints as catalogue
 from api.datasets import endpoints as datasets
 from api.health import endpoints as health
 from api.jobs import endpoints as jobs
+from api.jobs import pictures
 from api.models import endpoints as models
 from api.security import Gate, require_key
 from api.services import Services
@@ -61,7 +62,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     errors.install(app)
     app.include_router(health.router)
     docs.install(app)
-    for router in (datasets.router, catalogue.router, jobs.router, models.router):
+    for router in (datasets.router, catalogue.router, jobs.router, pictures.router, models.router):
         app.include_router(router, dependencies=[Depends(require_key)], responses=errors.responses(401, 422))
     return app
 

@@ -29,6 +29,10 @@ def run() -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
             connection.commit()
+        else:
+            # SQLite changes a column by making the table anew. With foreign keys on, dropping the old one empties those that refer
+            # to it. The setting cannot be changed within a transaction, hence the driver's own connection.
+            connection.connection.execute("PRAGMA foreign_keys=OFF")
         context.configure(
             connection=connection, target_metadata=Base.metadata, render_as_batch=True, compare_type=True, render_item=render
         )

@@ -19,6 +19,8 @@ EVENT_TYPES = {
     "metrics": "figures of a `step` and `epoch`, in `values`",
     "log": "a `message` for people, with its `level` (`info` or `warning`)",
     "checkpoint": "a checkpoint of a `step` lies at `path` and is whole",
+    "picture": "a PNG at `path` shows how the training does at the end of an `epoch` (0: before it) and at `step`: "
+    "`caption`, a sentence for people; `width` and `height` in pixels",
     "result": "the job has ended well; the other fields are what it made",
     "error": "the job cannot go on: `code`, and `message` that says what to do",
 }

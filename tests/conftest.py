@@ -60,9 +60,7 @@ def sqlite_url(tmp_path: Path, migrated_sqlite: bytes) -> str:
 
 @pytest.fixture
 def postgres_url(postgres: str, migrated_postgres: str) -> str:
-    name = f"test_{uuid.uuid4().hex}"
-    _run(postgres, f"CREATE DATABASE {name} TEMPLATE {migrated_postgres}")
-    return postgres.replace("/postgres?", f"/{name}?")
+    return empty_database(postgres, migrated_postgres)
 
 
 @pytest.fixture(params=["sqlite_url", "postgres_url"])
@@ -109,6 +107,13 @@ def blobs(tmp_path: Path) -> LocalBlobs:
 def settings(tmp_path: Path, sqlite_url: str, valkey: str) -> Settings:
     """Settings of a server that has nothing running but Valkey."""
     return Settings(data_dir=tmp_path / "data", database_url=sqlite_url, broker_url=valkey, min_free_bytes=0, lease_seconds=5)
+
+
+def empty_database(server: str, template: str = "template1") -> str:
+    """Make a database on a PostgreSQL server, and give its URL."""
+    name = f"test_{uuid.uuid4().hex}"
+    _run(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    return server.replace("/postgres?", f"/{name}?")
 
 
 def _run(url: str, statement: str) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from records.database import now
 from records.ids import new_id
-from records.models import Dataset, Job, Model, ModelFile
+from records.models import Dataset, Job, JobPicture, Model, ModelFile
 from records.queries import jobs
 
 
@@ -61,6 +61,26 @@ def model(session: Session, **more: Any) -> Model:
         "files": [ModelFile(name="config.json", key="models/x/config.json", bytes=2, sha256="0" * 64)],
     }
     record = Model(**{**fields, **more})
+    session.add(record)
+    session.flush()
+    return record
+
+
+def picture(session: Session, job_id: str, **more: Any) -> JobPicture:
+    """A picture of a job whose file does not exist."""
+    fields: dict[str, Any] = {
+        "epoch": 0,
+        "step": 0,
+        "attempt": 1,
+        "key": f"jobs/{job_id}/pictures/000000-1.png",
+        "bytes": 1,
+        "sha256": "0" * 64,
+        "width": 32,
+        "height": 32,
+        "caption": "nothing yet",
+        "at": now(session),
+    }
+    record = JobPicture(job_id=job_id, **{**fields, **more})
     session.add(record)
     session.flush()
     return record

@@ -26,6 +26,7 @@ from worker.child import Child
 from worker.heartbeat import Heartbeat
 from worker.journal import Journal
 from worker.kinds import Kind, Workplace
+from worker.pictures import Pictures
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ class Attempt:
         self._arguments = arguments
         self._stopping = stopping
         self._journal = Journal(database, lease)
+        self._pictures = Pictures(database, blobs, lease, place.out, self._warn)
         self._checkpoint: dict[str, Any] | None = None
         self._result: dict[str, Any] | None = None
         self._error: dict[str, Any] | None = None
@@ -97,6 +99,7 @@ class Attempt:
                 self._settle(outcome)
         except LeaseLostError:
             logger.warning("%s went to another attempt than %d; this one stops", self._lease.job_id, self._lease.attempt)
+            self._pictures.discard()
             if not self._published():
                 self._kind.discard(self._place)
         finally:
@@ -124,6 +127,8 @@ class Attempt:
         for event in events:
             if event["type"] == "checkpoint":
                 self._checkpoint = event
+            elif event["type"] == "picture":
+                self._pictures.add(event)
             elif event["type"] == "result":
                 self._result = event
             elif event["type"] == "error":
@@ -131,31 +136,40 @@ class Attempt:
             else:
                 self._journal.add(event)
 
-    def _write_down(self) -> None:
-        if not self._journal.flush() or self._checkpoint is None:
-            return
+    def _write_down(self) -> bool:
+        """Store what the child has said so far. False if some of it waits for the database."""
+        if not (self._journal.flush() and self._keep_checkpoint() and self._pictures.flush()):
+            return False
+        return self._journal.flush()  # what the two before it may have warned of
+
+    def _keep_checkpoint(self) -> bool:
+        if self._checkpoint is None:
+            return True
         try:
             checkpoints.keep(self._database, self._blobs, self._lease, self._checkpoint)
-            self._checkpoint = None
         except DBAPIError as error:
             logger.warning("the database is away, a checkpoint waits: %s", error)
+            return False
         except (RecordsError, OSError) as error:
-            self._checkpoint = None
-            self._journal.add({"type": "log", "level": "warning", "message": f"a checkpoint could not be stored: {error}"})
+            self._warn(f"a checkpoint could not be stored: {error}")
+        self._checkpoint = None
+        return True
+
+    def _warn(self, message: str) -> None:
+        self._journal.add({"type": "log", "level": "warning", "message": message})
 
     def _settle(self, outcome: Outcome) -> None:
         """Write down the end, however long the database is away."""
         outcome = self._stored(outcome)
         while True:
             try:
-                self._write_down()
-                with self._database.write() as session:
-                    self._end(session, leases.hold(session, self._lease), outcome)
+                if self._write_down():
+                    with self._database.write() as session:
+                        self._end(session, leases.hold(session, self._lease), outcome)
+                    return
             except DBAPIError as error:
                 logger.warning("the database is away, the end of %s waits: %s", self._lease.job_id, error)
-                time.sleep(_AWAY_SECONDS)
-            else:
-                return
+            time.sleep(_AWAY_SECONDS)
 
     def _stored(self, outcome: Outcome) -> Outcome:
         if outcome.status != EXIT_OK or outcome.result is None:
@@ -196,7 +210,8 @@ class Attempt:
             return job is not None and job.attempt == self._lease.attempt and job.state == JobState.SUCCEEDED
 
     def _drop_checkpoints(self, session: Session, job: Job) -> None:
-        prefix = f"jobs/{job.id}"
+        """Free the bytes of its checkpoints. Its pictures stay."""
+        prefix = f"jobs/{job.id}/checkpoints"
         job.checkpoints = []
         after_commit(session, lambda: self._blobs.delete(prefix))
 

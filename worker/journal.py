@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 
 from records.database import Database
 from records.queries import leases
@@ -55,6 +55,10 @@ class Journal:
                 leases.write_down(
                     session, self._lease, found=self._events[:events], metrics=self._metrics[:metrics], progress=progress
                 )
+        except DataError as error:
+            # Something in the batch is no value for this database, and will be none the next time either.
+            logger.exception("%d events of %s are lost", events + metrics, self._lease.job_id)
+            self._events.append(("log", {"level": "warning", "message": f"{events + metrics} events were lost: {error.orig!r}"}))
         except DBAPIError as error:
             logger.warning("the database is away, %d events wait: %s", events + metrics, error)
             return False

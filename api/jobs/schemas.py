@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, JsonValue
 
 from api.pages import Metadata, Moment, Resource, Trouble
-from records.models import Job, JobEvent, JobMetric
+from records.models import Job, JobEvent, JobMetric, JobPicture
 from ssl_core.spec import PretrainSpec, ResolvedPretrain
 
 Kind = Literal["ingest", "pretrain"]
@@ -129,7 +129,7 @@ class EventOut(Resource):
     seq: int
     """Its number, from 1 without gaps. Give it as `after` to see what came later."""
     type: str
-    """`state`, `log`, `environment`, `checkpoint`."""
+    """`state`, `log`, `environment`, `checkpoint`, `picture`."""
     at: Moment
     """When it was written down."""
     attempt: int
@@ -161,3 +161,34 @@ class MetricOut(Resource):
     def of(cls, metric: JobMetric) -> Self:
         """Show a record."""
         return cls(step=metric.step, epoch=metric.epoch, at=metric.at, values=metric.values)
+
+
+class PictureOut(Resource):
+    """What a training drew at the end of an epoch."""
+
+    object: Literal["job.picture"] = "job.picture"
+    """Always `job.picture`."""
+    epoch: int = Field(examples=[3])
+    """Pass over the dataset, from 1; 0 is before the training."""
+    step: int = Field(examples=[120])
+    """Optimizer steps so far."""
+    caption: str
+    """What there is to see, in a sentence."""
+    width: int = Field(examples=[600])
+    """Pixels."""
+    height: int = Field(examples=[300])
+    """Pixels."""
+    bytes: int
+    """Its size."""
+    sha256: str
+    """SHA-256 of the PNG file, in hexadecimal."""
+    at: Moment
+    """When it was written down."""
+    url: str
+    """Where the PNG file is, for the same key."""
+
+    @classmethod
+    def of(cls, picture: JobPicture) -> Self:
+        """Show a record."""
+        shown = {name: getattr(picture, name) for name in cls.model_fields if name not in {"object", "url"}}
+        return cls.model_validate({**shown, "url": f"/v1/jobs/{picture.job_id}/pictures/{picture.epoch}"})

@@ -2,12 +2,12 @@
 
 import base64
 import mimetypes
-from typing import Annotated
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 
 from api.errors import responses
+from api.etags import IfNoneMatch, is_there
 from api.models.schemas import ModelOut
 from api.pages import After, Limit, Page
 from api.services import ServicesDep, SessionDep
@@ -48,7 +48,7 @@ def download_file(
     name: str,
     session: SessionDep,
     services: ServicesDep,
-    if_none_match: Annotated[str | None, Header(description="ETag of the file that is already there.")] = None,
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
     """The file, or a part of it: a download that was cut off goes on with `Range` and `If-Range`."""
     file = models.file(session, model_id, name)
@@ -58,7 +58,7 @@ def download_file(
         "Repr-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(file.sha256)).decode()}:",
         "Cache-Control": "private, immutable, max-age=31536000",
     }
-    if if_none_match is not None and (if_none_match.strip() == "*" or etag in if_none_match):
+    if is_there(etag, if_none_match):
         return Response(status_code=304, headers=headers)
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     return FileResponse(services.blobs.path(file.key), media_type=kind, filename=name, headers=headers)

@@ -7,6 +7,7 @@ from records.models.job import Job
 from records.models.key import ApiKey
 from records.models.metric import JobMetric
 from records.models.model import Model, ModelFile
+from records.models.picture import JobPicture
 from records.models.worker import Worker
 
-__all__ = ["ApiKey", "Base", "Dataset", "Job", "JobEvent", "JobMetric", "Model", "ModelFile", "Worker"]
+__all__ = ["ApiKey", "Base", "Dataset", "Job", "JobEvent", "JobMetric", "JobPicture", "Model", "ModelFile", "Worker"]

@@ -1,4 +1,4 @@
-"""Models: trained encoders."""
+"""Models: encoders that were trained here, or brought along."""
 
 from datetime import datetime
 from typing import Any
@@ -22,13 +22,13 @@ class ModelFile(Base):
 
 
 class Model(Base):
-    """A trained encoder with its files. A job makes one at most."""
+    """An encoder with its files. A job makes one at most; one that somebody uploaded has no job and the task `imported`."""
 
     __tablename__ = "models"
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
-    job_id: Mapped[str] = mapped_column(String(40), unique=True)
+    job_id: Mapped[str | None] = mapped_column(String(40), unique=True)
     dataset_id: Mapped[str | None] = mapped_column(String(40))
     task: Mapped[str] = mapped_column(String(40))
     encoder: Mapped[dict[str, Any]] = mapped_column(Json)
@@ -37,4 +37,5 @@ class Model(Base):
     metrics: Mapped[dict[str, Any]] = mapped_column(Json)
     created_at: Mapped[datetime]
     meta: Mapped[dict[str, str]] = mapped_column("metadata", Json, default=dict)
+    idempotency_key: Mapped[str | None] = mapped_column(String(255), unique=True)
     files: Mapped[list[ModelFile]] = relationship(order_by=ModelFile.name, lazy="selectin", cascade="all, delete-orphan")

@@ -24,7 +24,8 @@ class TestKeys:
                     assert answer.headers["WWW-Authenticate"] == "Bearer"
         assert walked >= 18
         hidden = {route.path for route in app.routes if isinstance(route, APIRoute) and not route.include_in_schema}
-        assert {path for path in hidden if path not in OPEN} <= {"/v1/models/{model_id}/files/{name}"}
+        schema_paths = {*schema["paths"]}
+        assert {path for path in hidden if path not in OPEN} <= schema_paths  # a HEAD beside a GET that was walked
 
     @pytest.mark.parametrize("value", ["Bearer wrong", "Basic abc", "Bearer", "pretext_test-key"])
     def test_a_wrong_key_is_as_good_as_none(self, stranger: Client, value: str):

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from pretext_client import settings as given
-from pretext_client.progress import download_with_bar, upload_with_bar, watch_job
+from pretext_client.progress import download_with_bar, pictures_with_bar, upload_with_bar, watch_job
 from pretext_client.session import EXIT_FAILED, Options, Session, session
 from pretext_client.shown import bytes_, outline
-from pretext_client.types import Dataset, Job
+from pretext_client.types import Dataset, Event, Job
 
 Limit = Annotated[int, typer.Option(min=1, help="How many to list at most, the newest first.")]
 
@@ -153,8 +153,14 @@ def watch(context: typer.Context, job: Annotated[str, typer.Argument(help="Id of
 def _watch(run: Session, job_id: str) -> None:
     """Show a job to its end, and what came of it."""
     run.interrupted = f"Stopped watching; the job goes on. Come back with: {run.prefix} watch {job_id}"
-    job = watch_job(run.client, job_id, run.output.err)
+    drawn: list[Event] = []
+    job = watch_job(
+        run.client, job_id, run.output.err, on_event=lambda event: drawn.append(event) if event.type == "picture" else None
+    )
     run.output.value(job, _outcome(run, job))
+    if drawn:
+        newest = f"{run.client.url}/v1/jobs/{job_id}/pictures/{drawn[-1].data.get('epoch', 'latest')}"
+        run.output.note(f"Its newest picture: {newest}\nSave all of them with: {run.prefix} pictures {job_id}")
     if job.state != "succeeded":
         raise typer.Exit(EXIT_FAILED)
 
@@ -165,6 +171,24 @@ def _outcome(run: Session, job: Job) -> str:
     if job.state == "succeeded" and job.model_id is not None:
         return f"{job.id}  succeeded: {job.model_id}\nDownload it with: {run.prefix} download {job.model_id}"
     return f"{job.id}  {job.state}"
+
+
+@app.command()
+def pictures(
+    context: typer.Context,
+    job: Annotated[str, typer.Argument(help="Id of the job.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for them. Default: one of the job's name.")] = None,
+) -> None:
+    """Download what a training drew after each epoch. The same command again brings what is new."""
+    with session(context) as run:
+        run.interrupted = "Stopped; the same command goes on where this one was."
+        paths = pictures_with_bar(run.client, job, out or Path(f"{job}-pictures"), run.output.err)
+        if run.output.as_json:
+            run.output.json([str(path) for path in paths])
+        elif paths:
+            run.output.say("\n".join(map(str, paths)))
+        else:
+            run.output.note(f"{job} has no pictures yet.")
 
 
 @app.command()

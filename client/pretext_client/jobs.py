@@ -1,16 +1,19 @@
 """Jobs: everything that takes time."""
 
 import json
+import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pretext_client import sse
+from pretext_client import pictures, sse
 from pretext_client.errors import ConnectionFailed, JobFailed, PretextError, Unavailable, WaitTimedOut
 from pretext_client.http import Call, Http
-from pretext_client.types import Event, Job, Metric
+from pretext_client.types import Event, Job, Metric, Picture
+from pretext_client.upload import OnBytes
 
 _PATH = "/v1/jobs"
 _POLL_SECONDS = 0.5
@@ -89,6 +92,38 @@ class Jobs:
     def metrics(self, job_id: str) -> Iterator[Metric]:
         """The figures of a training, in order of its steps."""
         return self._http.pages(f"{_path(job_id)}/metrics", {"limit": 1000}, Metric, lambda metric: metric.step)
+
+    def pictures(self, job_id: str) -> Iterator[Picture]:
+        """What a training drew before it began and at the end of each epoch, the oldest first."""
+        return pictures.listed(self._http, job_id)
+
+    def picture(self, job_id: str, epoch: int | None = None) -> bytes:
+        """The PNG file of an epoch; None: of the newest.
+
+        Raises:
+            NotFound: there is no such job, or no such picture.
+        """
+        return pictures.content(self._http, job_id, epoch)
+
+    def download_pictures(
+        self, job_id: str, directory: str | os.PathLike[str], *, on_progress: OnBytes | None = None
+    ) -> tuple[Path, ...]:
+        """Download every picture of a training, as `epoch-000003.png` and so on.
+
+        A file appears under its name once it is whole and its SHA-256 is right. What is there already is not fetched again, so the
+        folder of a running job can be brought up to date time and again. A file of the same name and other content is overwritten:
+        an attempt that goes on from a checkpoint may draw an epoch anew.
+
+        Args:
+            job_id: the job.
+            directory: folder to put the files in; made if it is missing.
+            on_progress: is called with the bytes that are there, and the bytes in all.
+
+        Raises:
+            TransferFailed: the bytes that came are wrong.
+            ConnectionFailed: the server cannot be reached.
+        """
+        return pictures.download(self._http, job_id, directory, on_progress)
 
     def events(self, job_id: str, *, after: int = 0, follow: bool = False, patience: float = _PATIENCE_SECONDS) -> Iterator[Event]:
         """What happened to a job, in order.

@@ -135,6 +135,12 @@ def download_with_bar(
         return client.models.download(model_id, directory, force=force, on_progress=ByteRate(shown, "Fetching"))
 
 
+def pictures_with_bar(client: Pretext, job_id: str, directory: str | os.PathLike[str], console: Console) -> tuple[Path, ...]:
+    """Download the pictures of a training behind a bar. Raises what `jobs.download_pictures` does."""
+    with meter(console) as shown:
+        return client.jobs.download_pictures(job_id, directory, on_progress=ByteRate(shown, "Fetching"))
+
+
 def watch_job(client: Pretext, job_id: str, console: Console, *, on_event: Callable[[Event], None] | None = None) -> Job:
     """Show a job until it has ended, and return its last state. Ctrl-C stops the watching alone.
 

@@ -208,6 +208,26 @@ class Metric(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Picture(Value):
+    """What a training drew at the end of an epoch."""
+
+    epoch: int
+    """Pass over the dataset, from 1; 0 is before the training."""
+    step: int
+    bytes: int
+    sha256: str
+    """Of the PNG file, in hexadecimal."""
+    caption: str = ""
+    """What there is to see, in a sentence."""
+    width: int | None = None
+    """Pixels."""
+    height: int | None = None
+    """Pixels."""
+    url: str | None = None
+    """Where the PNG file is, below the server's address."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelFile(Value):
     """A file of a model."""
 

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from tests.client.faults import DATASET, JOB, answer, page, problem
 from tests.client.test_client_download import CONTENT, ETAG, FILE, model, ranged
 from tests.client.test_client_jobs import DONE, EVENTS, progressed, told
+from tests.client.test_client_pictures import PNG, picture
 
 
 @pytest.fixture(autouse=True)
@@ -122,6 +123,16 @@ class TestWatch:
         result = pretext("watch", "job_9")
         assert (result.exit_code, result.stderr) == (1, "Error: there is nothing at /v1/jobs/job_9/events\n")
 
+    def test_ends_with_the_newest_picture(self, script, pretext):
+        script.on("GET", EVENTS, answer(b"".join(told(seq, "picture", epoch=seq - 1, step=0) for seq in (1, 2))))
+        script.on("GET", "/v1/jobs/job_1", answer({**JOB, "state": "failed"}))
+        result = pretext("watch", "job_1")
+        assert result.exit_code == 1
+        assert result.stderr.splitlines() == [
+            f"Its newest picture: {script.url}/v1/jobs/job_1/pictures/1",
+            f"Save all of them with: pretext --url {script.url} pictures job_1",
+        ]
+
     def test_as_json(self, script, pretext):
         script.on("GET", EVENTS, answer(progressed(1)))
         script.on("GET", "/v1/jobs/job_1", answer({**DONE, "new": 1}))
@@ -200,6 +211,27 @@ class TestOthers:
         result = pretext("download", "model_1", str(tmp_path / "file" / "folder"))
         assert result.exit_code == 1
         assert result.stderr.startswith(f"Error: {tmp_path / 'file' / 'folder'}: ")
+
+
+class TestPictures:
+    def test_are_put_into_a_folder(self, script, pretext, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        script.on("GET", "/v1/jobs/job_1/pictures", page(picture(0)))
+        script.on("GET", "/v1/jobs/job_1/pictures/0", answer(PNG))
+        assert pretext("pictures", "job_1").stdout == "job_1-pictures/epoch-000000.png\n"
+        assert (tmp_path / "job_1-pictures" / "epoch-000000.png").read_bytes() == PNG
+        assert json.loads(pretext("--json", "pictures", "job_1", "--out", "new").stdout) == ["new/epoch-000000.png"]
+
+    def test_there_may_be_none(self, script, pretext, tmp_path):
+        script.on("GET", "/v1/jobs/job_1/pictures", page())
+        result = pretext("pictures", "job_1", "--out", str(tmp_path / "new"))
+        assert (result.exit_code, result.stdout, result.stderr) == (0, "", "job_1 has no pictures yet.\n")
+        assert not (tmp_path / "new").exists()
+
+    def test_an_unknown_job(self, script, pretext, tmp_path):
+        script.on("GET", "/v1/jobs/job_9/pictures", problem(404, code="not_found", detail="there is no job 'job_9'"))
+        result = pretext("pictures", "job_9", "--out", str(tmp_path / "new"))
+        assert (result.exit_code, result.stderr) == (1, "Error: there is no job 'job_9'\n")
 
 
 class TestProcess:

@@ -29,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
     pretrain.add_argument("--cache", type=Path, help="folder for decoded images (default: OUT/cache)")
     pretrain.add_argument("--cache-bytes", type=int, default=50 * 2**30, help="bound of that folder, in bytes")
     pretrain.add_argument("--dataset-key", help="name of the dataset version in the cache (default: made from its files)")
+    pretrain.add_argument("--weights", type=Path, help="safetensors file that the encoder begins with (default: random weights)")
     pretrain.add_argument("--resume", type=Path, help="checkpoint to go on from (default: the one in OUT, if any)")
     pretrain.add_argument("--checkpoint-seconds", type=float, default=30, help="seconds between checkpoints")
 
@@ -55,6 +56,7 @@ def run(arguments: argparse.Namespace, events: Events, stop: StopRequest) -> Non
             cache=arguments.cache or arguments.out / "cache",
             cache_bytes=arguments.cache_bytes,
             dataset_key=arguments.dataset_key,
+            weights=arguments.weights,
             resume=arguments.resume,
             checkpoint_seconds=arguments.checkpoint_seconds,
             events=events,

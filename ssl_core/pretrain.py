@@ -29,6 +29,7 @@ def run_pretrain(
     checkpoint_seconds: float,
     events: Events,
     stop: StopRequest,
+    weights: Path | None = None,
 ) -> None:
     """Train an encoder and write `out/bundle`. Goes on from a checkpoint in `out/checkpoints` if there is one.
 
@@ -43,17 +44,22 @@ def run_pretrain(
         checkpoint_seconds: seconds between checkpoints.
         events: told of everything.
         stop: looked at between steps.
+        weights: safetensors file that the encoder begins with, instead of random weights.
 
     Raises:
         UserError: it cannot be done, or `out` holds another training; says what to change.
         InterruptedRun: it was asked to stop.
     """
     resolved = _read_spec(spec, data, cache, events, stop)
+    if resolved.init_from is not None and weights is None:
+        raise UserError(
+            "weights_needed", f"the spec says `init_from` {resolved.init_from}: give the file of its weights (--weights)"
+        )
     size = resolved.task.decode_size(resolved.image_size)
     with decoded_images(data, size=size, cache=cache, cache_bytes=cache_bytes, key=dataset_key, events=events, stop=stop) as images:
         if resolved.batch_size > images.count:
             raise UserError("invalid_spec", f"`batch_size` is {resolved.batch_size}, but the dataset has {images.count} images")
-        _train(resolved, images, out, resume, checkpoint_seconds, events, stop)
+        _train(resolved, images, out, weights, resume, checkpoint_seconds, events, stop)
 
 
 def _read_spec(path: Path, data: Path, cache: Path, events: Events, stop: StopRequest) -> ResolvedPretrain:
@@ -80,6 +86,7 @@ def _train(
     spec: ResolvedPretrain,
     images: DecodedImages,
     out: Path,
+    weights: Path | None,
     resume: Path | None,
     checkpoint_seconds: float,
     events: Events,
@@ -93,6 +100,7 @@ def _train(
     from ssl_core.export import export_bundle
     from ssl_core.pretext import build_task
     from ssl_core.trainer import Trainer
+    from ssl_core.weights import load_weights
 
     device = torch.device(_device(spec.device, cuda=torch.cuda.is_available()))
     spec = spec.on_device("cuda" if device.type == "cuda" else "cpu")
@@ -100,7 +108,10 @@ def _train(
     events.emit("environment", **_environment(device))
     try:
         torch.manual_seed(derived_seed(spec.seed, "weights", 0))
-        task = build_task(spec, build_encoder(spec.encoder, spec.image_size))
+        encoder = build_encoder(spec.encoder, spec.image_size)
+        if weights is not None:
+            load_weights(encoder, weights, events)
+        task = build_task(spec, encoder)
         task.to(device)
         task.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         batches = Batches(images.images, spec.batch_size, spec.seed, device)

@@ -116,6 +116,12 @@ def active_on(session: Session, dataset_id: str) -> list[Job]:
     return list(session.scalars(select(Job).where(Job.dataset_id == dataset_id, Job.state.not_in([str(s) for s in ENDED]))))
 
 
+def active_from(session: Session, model_id: str) -> list[Job]:
+    """The jobs that have not ended and begin with the weights of a model."""
+    from_it = Job.spec["init_from"].as_string() == model_id
+    return list(session.scalars(select(Job).where(from_it, Job.state.not_in([str(s) for s in ENDED])).order_by(Job.id)))
+
+
 def is_held(job: Job) -> bool:
     """Whether a worker has it now."""
     return job.state in HELD

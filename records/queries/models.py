@@ -1,14 +1,66 @@
 """Models."""
 
+from typing import Any
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from records.errors import NotFoundError
+from records.database import now
+from records.errors import ConflictError, IdempotencyError, NotFoundError
 from records.models import Model, ModelFile
-from records.queries import pages
+from records.queries import jobs, pages
+
+WEIGHTS = "encoder.safetensors"
+"""The file of every model that has its encoder's weights."""
+IMPORTED = "imported"
+"""The task of a model that somebody uploaded."""
 
 
-def get(session: Session, model_id: str) -> Model:
+def create_imported(
+    session: Session,
+    *,
+    model_id: str,
+    name: str,
+    encoder: dict[str, Any],
+    features: int,
+    image_size: int,
+    files: list[ModelFile],
+    metadata: dict[str, str],
+    idempotency_key: str | None,
+) -> Model:
+    """Make a model of an encoder that was uploaded."""
+    model = Model(
+        id=model_id,
+        name=name,
+        job_id=None,
+        task=IMPORTED,
+        encoder=encoder,
+        features=features,
+        image_size=image_size,
+        metrics={},
+        files=files,
+        meta=metadata,
+        idempotency_key=idempotency_key,
+        created_at=now(session),
+    )
+    session.add(model)
+    session.flush()
+    return model
+
+
+def replayed(session: Session, key: str | None, sha256: str) -> Model | None:
+    """The model that an earlier upload with this idempotency key made.
+
+    Raises:
+        IdempotencyError: that upload had other weights.
+    """
+    model = session.scalar(select(Model).where(Model.idempotency_key == key)) if key else None
+    if model is not None and file(session, model.id, WEIGHTS).sha256 != sha256:
+        raise IdempotencyError
+    return model
+
+
+def get(session: Session, model_id: str, *, param: str | None = None) -> Model:
     """Find a model.
 
     Raises:
@@ -16,8 +68,18 @@ def get(session: Session, model_id: str) -> Model:
     """
     model = session.get(Model, model_id)
     if model is None:
-        raise NotFoundError.of("model", model_id)
+        raise NotFoundError.of("model", model_id, param)
     return model
+
+
+def to_start_from(session: Session, model_id: str, *, param: str) -> Model:
+    """Find a model for a job that is made in the same transaction; until its end the model cannot be deleted.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    session.execute(select(Model.id).where(Model.id == model_id).with_for_update(read=True))
+    return get(session, model_id, param=param)
 
 
 def file(session: Session, model_id: str, name: str) -> ModelFile:
@@ -42,3 +104,19 @@ def page(
         if value is not None:
             query = query.where(column == value)
     return pages.newest_first(session, query, Model.id, limit, after)
+
+
+def delete(session: Session, model_id: str) -> None:
+    """Delete a model's record. The job that made it stays, without it.
+
+    Raises:
+        NotFoundError: there is none with this id.
+        ConflictError: a job that has not ended begins with its weights.
+    """
+    session.execute(select(Model.id).where(Model.id == model_id).with_for_update())
+    model = get(session, model_id)
+    active = jobs.active_from(session, model_id)
+    if active:
+        names = ", ".join(job.id for job in active[:3])
+        raise ConflictError(f"jobs start from this model ({names}); cancel them or wait for their end, then delete it")
+    session.delete(model)

@@ -86,6 +86,8 @@ class PretrainSpec(Spec):
     """Where to train. `auto`: a GPU if a worker has one."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Seed of the weights, the data order and the augmentation."""
+    init_from: str | None = None
+    """Id of a model whose encoder the training begins with, instead of random weights."""
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
@@ -120,6 +122,8 @@ class ResolvedPretrain(Spec):
     """Where to train. `auto` only until the first worker has claimed the job."""
     seed: int
     """Seed of the weights, the data order and the augmentation."""
+    init_from: str | None = None
+    """Id of a model whose encoder the training begins with, instead of random weights."""
 
     def on_device(self, device: Literal["cpu", "cuda"]) -> "ResolvedPretrain":
         """Pin device and precision, where they are still open, to those of the worker that runs the job."""
@@ -168,6 +172,7 @@ def resolve(spec: PretrainSpec, facts: DatasetFacts) -> ResolvedPretrain:
         precision=spec.precision,
         device=spec.device,
         seed=spec.seed,
+        init_from=spec.init_from,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from launcher.shapes import generate, write_zip
 from ssl_core import checkpoint
@@ -51,7 +52,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path, data: Path):
-    def run(name: str, *, stop_at: int | None = None, resume: Path | None = None, **asked: object) -> Recorder:
+    def run(
+        name: str, *, stop_at: int | None = None, resume: Path | None = None, weights: Path | None = None, **asked: object
+    ) -> Recorder:
         spec = {"task": {"name": "rotation"}, "encoder": {"name": "tiny"}, "steps": 12, "batch_size": 32, **asked}
         path = tmp_path / f"{name}.json"
         path.write_text(json.dumps(spec))
@@ -64,6 +67,7 @@ def run(tmp_path: Path, data: Path):
             cache=tmp_path / "cache",
             cache_bytes=1 << 30,
             dataset_key=None,
+            weights=weights,
             resume=resume,
             checkpoint_seconds=1000,
             events=recorder,
@@ -151,6 +155,32 @@ class TestRun:
         ended = subprocess.run(command, capture_output=True, text=True, check=True)
         assert "resumed from the checkpoint" in ended.stderr
         assert digest(tmp_path / "whole/bundle/encoder.safetensors") == digest(tmp_path / "killed/bundle/encoder.safetensors")
+
+
+class TestWarmStart:
+    def test_begins_with_the_weights_that_are_given(self, run, tmp_path: Path):
+        run("first", steps=6)
+        weights = tmp_path / "first/bundle/encoder.safetensors"
+        recorder = run("second", steps=1, seed=5, weights=weights, init_from="model_1", optimizer={"learning_rate": 1e-30})
+        assert any("begins with the weights" in event["message"] for event in recorder.of("log"))
+        first, second = (load_file(tmp_path / name / "bundle" / "encoder.safetensors") for name in ("first", "second"))
+        assert all(torch.equal(first[name], second[name]) for name in first if "running" not in name and "num" not in name)
+
+    def test_stopped_and_resumed_it_ends_with_the_same_bytes(self, run, tmp_path: Path):
+        run("first", steps=4)
+        more = {"steps": 7, "seed": 1, "weights": tmp_path / "first/bundle/encoder.safetensors", "init_from": "model_1"}
+        run("whole", **more)
+        with pytest.raises(InterruptedRun):
+            run("parts", stop_at=3, **more)
+        assert any("resumed" in event["message"] for event in run("parts", **more).of("log"))
+        run("cold", steps=7, seed=1)
+        whole, parts, cold = (digest(tmp_path / name / "bundle/encoder.safetensors") for name in ("whole", "parts", "cold"))
+        assert whole == parts != cold
+
+    def test_does_not_begin_at_random_where_weights_were_asked_for(self, run):
+        with pytest.raises(UserError, match="--weights") as caught:
+            run("a", init_from="model_1")
+        assert caught.value.code == "weights_needed"
 
 
 class TestLearning:

@@ -8,7 +8,7 @@ from records.blobs import file_sha256
 from records.database import now
 from records.ids import new_id
 from records.models import Job, Model, ModelFile
-from records.queries import datasets
+from records.queries import datasets, models
 from ssl_core.spec import ENCODERS, ResolvedPretrain
 from worker.kinds.base import Workplace
 
@@ -35,6 +35,9 @@ class Pretrain:
         arguments = ["pretrain", str(place.folder / "spec.json"), "--data", str(data), "--out", str(place.out)]
         arguments += ["--cache", str(settings.cache), "--cache-bytes", str(settings.cache_bytes), "--dataset-key", dataset.id]
         arguments += ["--checkpoint-seconds", str(settings.checkpoint_seconds)]
+        if spec.init_from is not None:
+            weights = models.file(session, spec.init_from, models.WEIGHTS)
+            arguments += ["--weights", str(place.blobs.path(weights.key))]
         return arguments + self._resume(job, place)
 
     @staticmethod

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
@@ -137,6 +137,8 @@ def _on_http(request: Request, error: Exception) -> JSONResponse:
 
 
 def _on_database(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, DataError):
+        return problem(request, 422, "invalid_request", "a text in the request has characters that cannot be stored, such as NUL")
     logger.warning("the database does not answer: %s", error)
     return problem(request, 503, "unavailable", "the database does not answer at the moment; try again shortly")
 

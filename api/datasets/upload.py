@@ -142,8 +142,12 @@ def check_room(request: Request, blobs: Blobs, *, max_bytes: int, min_free: int)
         )
 
 
-async def receive(request: Request, blobs: Blobs, key: str, *, max_bytes: int, min_free: int) -> Form:
+async def receive(
+    request: Request, blobs: Blobs, key: str, *, max_bytes: int, min_free: int, example: str = "pictures.zip"
+) -> Form:
     """Receive the form of a request; its file is in the blob `key` when this returns, and nowhere if it raises.
+
+    `example` is a name of such a file, for messages.
 
     Raises:
         InvalidError: it is no form, has no file, or ended too early.
@@ -153,7 +157,7 @@ async def receive(request: Request, blobs: Blobs, key: str, *, max_bytes: int, m
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
-        raise InvalidError("send the upload as multipart/form-data with a part `file`: curl -F file=@pictures.zip", param="file")
+        raise InvalidError(f"send the upload as multipart/form-data with a part `file`: curl -F file=@{example}", param="file")
     check_room(request, blobs, max_bytes=max_bytes, min_free=min_free)
     with ExitStack() as stack:
         form = Form(boundary, lambda: stack.enter_context(blobs.writer(key)), max_bytes)
@@ -167,7 +171,7 @@ async def receive(request: Request, blobs: Blobs, key: str, *, max_bytes: int, m
         if not form.complete:
             raise InvalidError("the upload ended before the end of the form; send it again")
         if form.blob is None:
-            raise InvalidError("the form has no part `file`: curl -F file=@pictures.zip", param="file")
+            raise InvalidError(f"the form has no part `file`: curl -F file=@{example}", param="file")
         if form.blob.size == 0:
             raise InvalidError("the uploaded file is empty", param="file")
         await _in_thread(stack.close)

@@ -6,17 +6,17 @@ from sqlalchemy.orm import Session
 
 from api.jobs.schemas import PretrainRequest
 from records.models import Job
-from records.queries import datasets, jobs, workers
-from ssl_core.spec import DatasetFacts, ResolvedPretrain, resolve
+from records.queries import datasets, jobs, models, workers
+from ssl_core.spec import ENCODERS, DatasetFacts, EncoderSpec, PretrainSpec, ResolvedPretrain, SpecError, resolve
 
 
 def create(session: Session, request: PretrainRequest, idempotency_key: str | None) -> tuple[Job, bool]:
     """Queue a pretraining, with every "auto" decided; the second value tells whether it is new.
 
     Raises:
-        NotFoundError: there is no such dataset.
+        NotFoundError: there is no such dataset, or no such model to start from.
         ConflictError: the dataset is not ready.
-        SpecError: the dataset does not allow what is asked for.
+        SpecError: the dataset does not allow what is asked for, or the model to start from is of another encoder.
         IdempotencyError: the key was used for another request.
     """
     digest = sha256(request.model_dump_json().encode()).hexdigest()
@@ -25,7 +25,7 @@ def create(session: Session, request: PretrainRequest, idempotency_key: str | No
         return known, False
     dataset = datasets.ready(session, request.dataset_id, param="dataset_id")
     facts = DatasetFacts(images=dataset.images or 0, median_side=dataset.median_side or 0)
-    spec = _pin_device(resolve(request.spec(), facts), workers.devices(session))
+    spec = _pin_device(resolve(_asked(session, request), facts), workers.devices(session))
     job = jobs.create(
         session,
         kind=request.kind,
@@ -38,6 +38,27 @@ def create(session: Session, request: PretrainRequest, idempotency_key: str | No
         request_hash=digest,
     )
     return job, True
+
+
+def _asked(session: Session, request: PretrainRequest) -> PretrainSpec:
+    """What is asked for, with what was left open about the encoder taken from the model to start from."""
+    spec = request.spec()
+    if spec.init_from is None:
+        return spec
+    model = models.to_start_from(session, spec.init_from, param="init_from")
+    encoder = EncoderSpec.model_validate(model.encoder)
+    given = request.encoder.model_fields_set if "encoder" in request.model_fields_set else set()
+    other_name = "name" in given and request.encoder.name != encoder.name
+    other_stem = "stem" in given and request.encoder.stem not in {"auto", encoder.stem}
+    if other_name or other_stem:
+        raise SpecError(
+            "init_from",
+            f"{model.id} is a {encoder.name} with the {encoder.stem} stem, and the job asks for another encoder; leave `encoder` "
+            "out, or choose a model of the encoder that you want",
+        )
+    # Only a transformer's weights depend on the size of the images: its position embedding has a vector for each patch.
+    size = model.image_size if ENCODERS[encoder.name].family == "vit" and spec.image_size == "auto" else spec.image_size
+    return spec.model_copy(update={"encoder": encoder, "image_size": size})
 
 
 def _pin_device(spec: ResolvedPretrain, available: set[str]) -> ResolvedPretrain:

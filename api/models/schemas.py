@@ -20,7 +20,7 @@ class ModelFileOut(Resource):
 
 
 class ModelOut(Resource):
-    """A trained encoder."""
+    """An encoder that was trained here, or uploaded."""
 
     object: Literal["model"] = "model"
     """Always `model`."""
@@ -28,12 +28,12 @@ class ModelOut(Resource):
     """Begins with `model_`."""
     name: str
     """What it is, in a few words."""
-    job_id: str
-    """The job that trained it."""
+    job_id: str | None
+    """The job that trained it; none if it was uploaded."""
     dataset_id: str | None
     """The dataset that it learned from."""
     task: str
-    """The pretext task that it learned by."""
+    """The pretext task that it learned by; `imported` if it was uploaded."""
     encoder: dict[str, Any]
     """The network: `name` and `stem`."""
     features: int

@@ -6,6 +6,8 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from records.blobs import LocalBlobs
 from records.database import Database
@@ -126,6 +128,54 @@ class TestPretrain:
         engine.work(first)
         assert read_job(first).state == read_job(second).state == JobState.SUCCEEDED
         assert read_job(second).started_at < read_job(first).started_at
+
+
+class TestWarmStart:
+    @pytest.fixture
+    def started(self, engine: Engine, ingested: str, pretrain, read_job) -> Callable[..., str]:
+        """Queues a job that starts from a model that another has made."""
+        first = pretrain(ingested)
+        engine.work(first)
+        model_id = read_job(first).model_id
+        return lambda **more: pretrain(ingested, init_from=model_id, **more)
+
+    def test_killed_and_resumed_it_ends_with_the_same_bytes(
+        self, engine: Engine, database: Database, blobs: LocalBlobs, ingested: str, started, pretrain, read_job, in_background
+    ):
+        undisturbed, cold = started(steps=40), pretrain(ingested, steps=40)
+        engine.work(undisturbed)
+        job_id = started(steps=40)
+        in_background(engine.work, job_id)
+        until(lambda: len(read_job(job_id).checkpoints) > 0)
+        for pid in child_pids(job_id):
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: read_job(job_id).state == JobState.SUCCEEDED)
+        assert read_job(job_id).attempt == 2
+        warm = weights_of(database, blobs, read_job(undisturbed))
+        assert weights_of(database, blobs, read_job(job_id)) == warm
+        assert weights_of(database, blobs, read_job(cold)) != warm
+        with database.read() as session:
+            told = [event.data.get("message", "") for event in events.page(session, job_id, after=0, limit=500)[0]]
+        assert sum("begins with the weights of encoder.safetensors" in message for message in told) == 2
+
+    def test_weights_that_do_not_fit_fail_the_job_and_are_named(
+        self, engine: Engine, database: Database, blobs: LocalBlobs, ingested: str, started, read_job, tmp_path: Path
+    ):
+        job_id = started()
+        save_file({"fc.weight": torch.zeros(1), "stage1.0.weight": torch.zeros(1)}, tmp_path / "other")
+        with database.read() as session:
+            blobs.put(models.file(session, read_job(job_id).spec["init_from"], models.WEIGHTS).key, tmp_path / "other")
+        engine.work(job_id)
+        job = read_job(job_id)
+        assert (job.state, job.error["code"]) == (JobState.FAILED, "weights_do_not_fit")
+        assert "stage1.0.weight 1 instead of 32x3x3x3" in job.error["message"]
+
+    def test_a_model_that_is_gone_fails_the_job_and_says_so(self, engine: Engine, ingested: str, pretrain, read_job):
+        job_id = pretrain(ingested, init_from="model_gone")
+        engine.work(job_id)
+        job = read_job(job_id)
+        assert (job.state, job.error["code"]) == (JobState.FAILED, "not_found")
+        assert "model_gone" in job.error["message"]
 
 
 class TestCancel:

@@ -1,6 +1,5 @@
 """The `pretext` command."""
 
-from datetime import datetime
 from importlib.metadata import version as version_of
 from itertools import islice
 from pathlib import Path
@@ -8,13 +7,13 @@ from typing import Annotated
 
 import typer
 
+from pretext_client import cli_models
 from pretext_client import settings as given
+from pretext_client.cli_models import Limit
 from pretext_client.progress import download_with_bar, pictures_with_bar, upload_with_bar, watch_job
 from pretext_client.session import EXIT_FAILED, Options, Session, session
-from pretext_client.shown import bytes_, outline
+from pretext_client.shown import bytes_, moment, outline
 from pretext_client.types import Dataset, Event, Job
-
-Limit = Annotated[int, typer.Option(min=1, help="How many to list at most, the newest first.")]
 
 app = typer.Typer(
     help="Upload unlabelled images to a Pretext Server, pretrain an encoder on them, download it.",
@@ -23,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(cli_models.app, name="models")
 
 
 @app.callback()
@@ -81,7 +81,7 @@ def datasets(context: typer.Context, limit: Limit = 100) -> None:
     with session(context) as run:
         found = list(islice(run.client.datasets.list(), limit))
         rows = [
-            (one.id, one.name, one.state, one.images, one.refused, bytes_(one.bytes or 0), _when(one.created_at)) for one in found
+            (one.id, one.name, one.state, one.images, one.refused, bytes_(one.bytes or 0), moment(one.created_at)) for one in found
         ]
         run.output.table(("id", "name", "state", "images", "refused", "size", "created"), found, rows)
 
@@ -121,6 +121,9 @@ def train(
     dataset: Annotated[str, typer.Argument(help="Id or name.")],
     task: Annotated[str | None, typer.Option(help="The pretext task; `pretext tasks` lists them. Default: rotation.")] = None,
     encoder: Annotated[str | None, typer.Option(help="The network; `pretext encoders` lists them.")] = None,
+    init_from: Annotated[
+        str | None, typer.Option(help="Id of a model to begin with, instead of random weights; `pretext models` lists them.")
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as steps=300 or optimizer.learning_rate=0.05."),
@@ -132,11 +135,13 @@ def train(
         settings = given.parse(set_ or ())
         task_settings = {"name": "rotation", **given.named(settings, "task", task)}
         encoder_settings = given.named(settings, "encoder", encoder)
+        init_from = given.single(settings, "init_from", init_from)
     except given.SettingError as error:
         raise typer.BadParameter(str(error)) from None
     with session(context) as run:
         found = _ingested(run, run.client.datasets.find(dataset))
-        job = run.client.jobs.create(found.id, task=task_settings, encoder=encoder_settings or None, **settings)
+        encoder_or_none = encoder_settings or None
+        job = run.client.jobs.create(found.id, task=task_settings, encoder=encoder_or_none, init_from=init_from, **settings)
         if watch:
             _watch(run, job.id)
         else:
@@ -201,7 +206,7 @@ def jobs(
     """List the jobs."""
     with session(context) as run:
         found = list(islice(run.client.jobs.list(state=state, kind=kind), limit))
-        rows = [(one.id, one.kind, one.state, _share(one), one.dataset_id, one.model_id, _when(one.created_at)) for one in found]
+        rows = [(one.id, one.kind, one.state, _share(one), one.dataset_id, one.model_id, moment(one.created_at)) for one in found]
         run.output.table(("id", "kind", "state", "done", "dataset", "model", "created"), found, rows)
 
 
@@ -218,25 +223,6 @@ def cancel(context: typer.Context, job: Annotated[str, typer.Argument(help="Id o
     with session(context) as run:
         found = run.client.jobs.cancel(job)
         run.output.value(found, f"{found.id}  {found.state}")
-
-
-@app.command()
-def models(context: typer.Context, limit: Limit = 100) -> None:
-    """List the trained encoders."""
-    with session(context) as run:
-        found = list(islice(run.client.models.list(), limit))
-        rows = [
-            (
-                one.id,
-                one.encoder.get("name"),
-                one.task,
-                one.image_size,
-                bytes_(sum(file.bytes for file in one.files)),
-                _when(one.created_at),
-            )
-            for one in found
-        ]
-        run.output.table(("id", "encoder", "task", "image size", "size", "created"), found, rows)
 
 
 @app.command()
@@ -283,10 +269,6 @@ def encoders(context: typer.Context) -> None:
 def version() -> None:
     """Tell the version of this command."""
     typer.echo(f"pretext {version_of('pretext-client')}")
-
-
-def _when(moment: datetime) -> str:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
 
 
 def main() -> None:

@@ -49,6 +49,7 @@ class Jobs:
         *,
         task: str | Mapping[str, Any] = "rotation",
         encoder: str | Mapping[str, Any] | None = None,
+        init_from: str | None = None,
         idempotency_key: str | None = None,
         **settings: Any,
     ) -> Job:
@@ -58,18 +59,21 @@ class Jobs:
             dataset_id: the dataset to learn from; it must be ready.
             task: the pretext task's name, or an object with its settings: `{"name": "rotation", "rotations": "one"}`.
             encoder: the encoder's name, or an object with its settings.
+            init_from: id of a model whose weights the training begins with; `encoder` can be left out then.
             idempotency_key: of a request that was perhaps sent before, and shall be carried out once; default: a new one.
             settings: `epochs` or `steps`, `batch_size`, `image_size`, `optimizer`, `precision`, `device`, `seed`, `priority`,
                 `metadata`; the server's /docs describe them.
 
         Raises:
             InvalidRequest: a setting does not exist or is impossible; `param` names it.
-            NotFound: there is no such dataset.
+            NotFound: there is no such dataset, or no such model.
             Conflict: the dataset is not ready.
         """
         request: dict[str, Any] = {"kind": "pretrain", "dataset_id": dataset_id, "task": _named(task), **settings}
         if encoder is not None:
             request["encoder"] = _named(encoder)
+        if init_from is not None:
+            request["init_from"] = init_from
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
         return Job.of(self._http.json(Call("POST", _PATH, headers=headers, json=request)))
 

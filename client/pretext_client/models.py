@@ -1,7 +1,9 @@
-"""Models: trained encoders."""
+"""Models: encoders that were trained on the server, or brought along."""
 
+import json
 import os
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -9,13 +11,13 @@ from pretext_client.download import Download
 from pretext_client.errors import TransferFailed
 from pretext_client.http import Call, Http
 from pretext_client.types import Model
-from pretext_client.upload import OnBytes
+from pretext_client.upload import OnBytes, form
 
 _PATH = "/v1/models"
 
 
 class Models:
-    """See trained encoders, and download them."""
+    """See encoders, download them, and bring your own."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -27,6 +29,48 @@ class Models:
     def get(self, model_id: str) -> Model:
         """Read a model."""
         return Model.of(self._http.json(Call("GET", _path(model_id))))
+
+    def upload(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        encoder: str,
+        image_size: int,
+        stem: str = "standard",
+        name: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        on_progress: OnBytes | None = None,
+    ) -> Model:
+        """Upload an encoder of your own, to start trainings from it (`jobs.create(…, init_from=model.id)`).
+
+        Args:
+            path: a safetensors file with the weights under torchvision's key names. A classifier's may be among them.
+            encoder: the network that they are of.
+            image_size: side of the images that it was trained on, in pixels.
+            stem: its first layers: `standard` is torchvision's own, `small` the one for small images.
+            name: default: made of the encoder and the file's name.
+            metadata: your own notes.
+            on_progress: is called with the bytes sent, and the bytes in all.
+
+        Raises:
+            TransferFailed: the file cannot be read.
+            InvalidRequest: it is not safetensors, or there is no such encoder.
+            TooLarge: it is larger than the server takes.
+        """
+        if Path(path).is_dir():
+            raise TransferFailed(f"{path} is a folder; give the safetensors file in it")
+        notes = json.dumps(dict(metadata)) if metadata else None
+        fields = {"encoder": encoder, "stem": stem, "image_size": str(image_size), "name": name, "metadata": notes}
+        body = form(path, {key: value for key, value in fields.items() if value}, on_progress)
+        return Model.of(self._http.json(Call("POST", _PATH, headers={"Idempotency-Key": uuid.uuid4().hex}, body=body)))
+
+    def delete(self, model_id: str) -> None:
+        """Delete a model and its files.
+
+        Raises:
+            Conflict: a job that has not ended starts from it.
+        """
+        self._http.json(Call("DELETE", _path(model_id)))
 
     def download(
         self, model_id: str, directory: str | os.PathLike[str], *, force: bool = False, on_progress: OnBytes | None = None

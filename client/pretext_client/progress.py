@@ -15,7 +15,7 @@ from rich.text import Text
 
 from pretext_client.client import Pretext
 from pretext_client.shown import bytes_, duration, harmless
-from pretext_client.types import Dataset, Event, Job, Progress
+from pretext_client.types import Dataset, Event, Job, Model, Progress
 from pretext_client.upload import Source
 
 _LINE_SECONDS = 5
@@ -125,6 +125,15 @@ def upload_with_bar(
     """Upload images behind a bar. Raises what `datasets.upload` does."""
     with meter(console) as shown:
         return client.datasets.upload(source, name=name, metadata=metadata, on_progress=ByteRate(shown, "Uploading"))
+
+
+def model_with_bar(
+    client: Pretext, path: Path, console: Console, *, encoder: str, stem: str, image_size: int, name: str | None = None
+) -> Model:
+    """Upload an encoder behind a bar. Raises what `models.upload` does."""
+    with meter(console) as shown:
+        rate = ByteRate(shown, "Uploading")
+        return client.models.upload(path, encoder=encoder, stem=stem, image_size=image_size, name=name, on_progress=rate)
 
 
 def download_with_bar(

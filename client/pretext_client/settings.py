@@ -63,3 +63,15 @@ def named(settings: dict[str, Any], key: str, name: str | None) -> dict[str, Any
     if name is not None and inner.setdefault("name", name) != name:
         raise SettingError(f"--{key} {name} and --set {key}.name={inner['name']} contradict each other; give one")
     return inner
+
+
+def single(settings: dict[str, Any], key: str, value: str | None) -> Any:
+    """Take a value out of the settings that has an option of its own, such as --init-from.
+
+    Raises:
+        SettingError: both say something else.
+    """
+    found = settings.pop(key, value)
+    if value is not None and found != value:
+        raise SettingError(f"--{key.replace('_', '-')} {value} and --set {key}={found} contradict each other; give one")
+    return found

@@ -1,6 +1,7 @@
 """Figures and texts as people and terminals like them."""
 
 import unicodedata
+from datetime import datetime
 
 
 def bytes_(count: float) -> str:
@@ -17,6 +18,11 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def moment(time: datetime) -> str:
+    """A point in time, on the clock of this machine: `2026-11-02 10:00`."""
+    return f"{time.astimezone():%Y-%m-%d %H:%M}"
 
 
 def outline(found: object) -> str:

@@ -66,7 +66,7 @@ def _size(path: Path) -> int:
     if not path.is_file():
         raise TransferFailed(f"{path} is neither a file nor a folder; give an archive, an image or a folder of images")
     if size == 0:
-        raise TransferFailed(f"{path} is empty; give an archive, an image or a folder of images")
+        raise TransferFailed(f"{path} is empty")
     return size
 
 

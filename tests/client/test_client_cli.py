@@ -82,6 +82,14 @@ class TestTrain:
             "optimizer": {"learning_rate": 0.05},
         }
 
+    @pytest.mark.parametrize("options", [["--init-from", "model_1"], ["--set", "init_from=model_1"]])
+    def test_starts_from_a_model_and_leaves_the_encoder_to_it(self, script, pretext, options):
+        script.on("GET", "/v1/datasets/ds_1", answer(DATASET))
+        script.on("POST", "/v1/jobs", answer(JOB, 201))
+        assert pretext("train", "ds_1", *options).exit_code == 0
+        sent = json.loads(script.seen[-1].body)
+        assert sent == {"kind": "pretrain", "dataset_id": "ds_1", "task": {"name": "rotation"}, "init_from": "model_1"}
+
     def test_two_datasets_of_one_name(self, script, pretext):
         script.on("GET", "/v1/datasets", page(DATASET, {**DATASET, "id": "ds_2"}))
         result = pretext("train", "pictures")
@@ -211,6 +219,32 @@ class TestOthers:
         result = pretext("download", "model_1", str(tmp_path / "file" / "folder"))
         assert result.exit_code == 1
         assert result.stderr.startswith(f"Error: {tmp_path / 'file' / 'folder'}: ")
+
+
+class TestModels:
+    def test_upload(self, script, pretext, tmp_path):
+        (tmp_path / "my.safetensors").write_bytes(b"weights")
+        script.on("POST", "/v1/models", answer(model(), 201))
+        result = pretext("models", "upload", str(tmp_path / "my.safetensors"), "--encoder", "tiny", "--image-size", "32")
+        assert result.exit_code == 0
+        assert result.stdout == f"model_1  tiny\nStart from it with: pretext --url {script.url} train … --init-from model_1\n"
+
+    def test_upload_says_what_it_is_missing(self, script, pretext, tmp_path):
+        assert pretext("models", "upload", str(tmp_path / "my.safetensors"), "--encoder", "tiny").exit_code == 2
+        result = pretext("models", "upload", str(tmp_path), "--encoder", "tiny", "--image-size", "32")
+        assert (result.exit_code, result.stderr) == (1, f"Error: {tmp_path} is a folder; give the safetensors file in it\n")
+        assert script.seen == []
+
+    def test_delete(self, script, pretext):
+        script.on("GET", "/v1/models/model_1", answer(model()))
+        script.on("DELETE", "/v1/models/model_1", answer(b"", 204))
+        assert pretext("models", "delete", "model_1").stdout == "model_1  deleted\n"
+
+    def test_delete_of_one_that_a_job_starts_from(self, script, pretext):
+        script.on("GET", "/v1/models/model_1", answer(model()))
+        script.on("DELETE", "/v1/models/model_1", problem(409, detail="jobs start from this model (job_1)"))
+        result = pretext("models", "delete", "model_1")
+        assert (result.exit_code, result.stderr) == (1, "Error: jobs start from this model (job_1)\n")
 
 
 class TestPictures:

@@ -1,5 +1,5 @@
 import pytest
-from pretext_client.settings import SettingError, named, parse
+from pretext_client.settings import SettingError, named, parse, single
 
 
 class TestParse:
@@ -39,3 +39,14 @@ class TestNamed:
     def test_refuses_contradictions(self, settings):
         with pytest.raises(SettingError):
             named(settings, "task", "rotation")
+
+
+class TestSingle:
+    @pytest.mark.parametrize(("settings", "given"), [({"a": "x"}, None), ({}, "x"), ({"a": "x"}, "x")])
+    def test_takes_the_value_from_wherever_it_is(self, settings, given):
+        assert single(settings, "a", given) == "x"
+        assert settings == {}
+
+    def test_refuses_contradictions(self):
+        with pytest.raises(SettingError, match=r"--init-from x and --set init_from=y"):
+            single({"init_from": "y"}, "init_from", "x")

@@ -10,19 +10,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import load_file
 
 from ssl_core.augment import Normalize
 from ssl_core.data import derived_seed
 from ssl_core.encoders import Encoder, build_encoder
 from ssl_core.spec import ResolvedEncoder
+from ssl_core.weights import load_weights
 
 
 def load_encoder(bundle: Path) -> tuple[Encoder, dict[str, Any]]:
-    """The encoder of a bundle, and its configuration."""
+    """The encoder of a bundle, or of the files of an uploaded model, and its configuration.
+
+    Raises:
+        UserError: the weights are not those of the encoder that the configuration names.
+    """
     config = json.loads((bundle / "config.json").read_text(encoding="utf-8"))
     encoder = build_encoder(ResolvedEncoder.model_validate(config["encoder"]), config["image_size"])
-    encoder.network.load_state_dict(load_file(bundle / "encoder.safetensors"), strict=True)
+    load_weights(encoder, bundle / "encoder.safetensors")
     return encoder, config
 
 

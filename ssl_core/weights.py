@@ -19,8 +19,13 @@ _COUNTER = "num_batches_tracked"
 _SHOWN = 3
 
 
-def load_weights(encoder: Encoder, path: Path, events: Events) -> None:
+def load_weights(encoder: Encoder, path: Path, events: Events | None = None) -> None:
     """Put weights under torchvision's key names into an encoder. All have to fit; a classifier's are passed over.
+
+    Args:
+        encoder: what they are for.
+        path: safetensors file.
+        events: told what was done.
 
     Raises:
         UserError: they do not fit, are not finite, or cannot be read. The encoder is as it was.
@@ -29,12 +34,13 @@ def load_weights(encoder: Encoder, path: Path, events: Events) -> None:
     ignored = sorted(name for name in found.keys() - wanted.keys() if name.startswith(_CLASSIFIERS))
     weights = {name: value for name, value in found.items() if name not in ignored}
     _refuse_misfits(path, weights, wanted)
-    infinite = sorted(name for name, value in weights.items() if not torch.isfinite(value).all())
+    infinite = sorted(name for name, value in weights.items() if not torch.isfinite(value.float()).all())
     if infinite:
         raise UserError("weights_not_finite", f"{path.name} has values that are not finite, in {_some(infinite)}")
     encoder.network.load_state_dict({**wanted, **weights})
-    told = f"; passed over its classifier: {_some(ignored)}" if ignored else ""
-    events.emit("log", level="info", message=f"begins with the weights of {path.name}{told}")
+    if events is not None:
+        told = f"; passed over its classifier: {_some(ignored)}" if ignored else ""
+        events.emit("log", level="info", message=f"begins with the weights of {path.name}{told}")
 
 
 def _read(path: Path) -> dict[str, Tensor]:

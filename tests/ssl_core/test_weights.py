@@ -1,10 +1,13 @@
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from ssl_core.embed import embed, load_encoder
 from ssl_core.encoders import Encoder, build_encoder
 from ssl_core.errors import UserError
 from ssl_core.spec import ResolvedEncoder
@@ -66,13 +69,24 @@ class TestLoadWeights:
         assert f"passed over its classifier: {classifier}" in told.messages[0]
         assert all(torch.equal(value, network.state_dict()[key]) for key, value in target.weights().items())
 
-    def test_takes_half_precision_and_files_without_counters(self, tmp_path: Path):
+    @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64, torch.float8_e4m3fn])
+    def test_takes_any_precision_and_files_without_counters(self, tmp_path: Path, kind: torch.dtype):
         source, target = encoder(seed=1), encoder(seed=2)
-        halved = {name: value.half() for name, value in source.weights().items() if not name.endswith("num_batches_tracked")}
+        halved = {name: value.to(kind) for name, value in source.weights().items() if not name.endswith("num_batches_tracked")}
         save_file(halved, tmp_path / "w.safetensors")
         load_weights(target, tmp_path / "w.safetensors", Told())
         assert all(value.dtype == torch.float32 for value in target.parameters())
         assert all(torch.equal(target.weights()[name], value.float()) for name, value in halved.items())
+
+    def test_an_uploaded_model_can_be_used_as_a_bundle_is(self, tmp_path: Path):
+        torch.manual_seed(1)
+        network = torchvision_models().get_model("resnet18", weights=None)
+        saved(network, tmp_path / "encoder.safetensors")
+        config = {"encoder": {"name": "resnet18", "stem": "standard"}, "features": 512, "image_size": 64}
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        loaded, _ = load_encoder(tmp_path)
+        assert embed(loaded, np.zeros((2, 64, 64, 3), np.uint8)).shape == (2, 512)
+        assert torch.equal(loaded.weights()["conv1.weight"], network.conv1.weight)
 
 
 class TestRefusals:

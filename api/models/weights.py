@@ -57,8 +57,9 @@ def check_weights(path: Path) -> dict[str, tuple[int, ...]]:
         if length > LARGEST_HEADER:
             raise WeightsError(f"the file's header has {length:,} bytes, and this server reads {LARGEST_HEADER:,} at most")
         header = _parsed(file.read(length))
-    if not isinstance(header.pop("__metadata__", {}), dict):
-        raise WeightsError("`__metadata__` in the file's header is no object")
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise WeightsError("`__metadata__` in the file's header is no object of texts")
     if not header:
         raise WeightsError("the file has no tensors in it")
     spans = {name: _span(name, entry) for name, entry in header.items()}
@@ -72,7 +73,7 @@ def _parsed(text: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         told = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise WeightsError(f"the file is not safetensors: its header is not the JSON that it has to be ({told:.200})") from error
-    if not isinstance(header, dict):
+    if not isinstance(header, dict) or not text.startswith(b"{"):
         raise WeightsError("the file is not safetensors: its header is no JSON object")
     return header
 

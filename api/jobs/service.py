@@ -1,11 +1,12 @@
 """The rules of jobs."""
 
 from hashlib import sha256
+from typing import Literal
 
 from sqlalchemy.orm import Session
 
 from api.jobs.schemas import PretrainRequest
-from records.models import Job
+from records.models import Job, Model
 from records.queries import datasets, jobs, models, workers
 from ssl_core.spec import ENCODERS, DatasetFacts, EncoderSpec, PretrainSpec, ResolvedPretrain, SpecError, resolve
 
@@ -56,9 +57,18 @@ def _asked(session: Session, request: PretrainRequest) -> PretrainSpec:
             f"{model.id} is a {encoder.name} with the {encoder.stem} stem, and the job asks for another encoder; leave `encoder` "
             "out, or choose a model of the encoder that you want",
         )
-    # Only a transformer's weights depend on the size of the images: its position embedding has a vector for each patch.
-    size = model.image_size if ENCODERS[encoder.name].family == "vit" and spec.image_size == "auto" else spec.image_size
-    return spec.model_copy(update={"encoder": encoder, "image_size": size})
+    return spec.model_copy(update={"encoder": encoder, "image_size": _image_size(spec, model)})
+
+
+def _image_size(spec: PretrainSpec, model: Model) -> int | Literal["auto"]:
+    """Only a ViT's weights depend on the size of the images: its position embedding has a vector for each patch."""
+    if ENCODERS[model.encoder["name"]].family != "vit":
+        return spec.image_size
+    if spec.image_size not in {"auto", model.image_size}:
+        raise SpecError(
+            "image_size", f"the weights of {model.id} are for images of {model.image_size} px; leave `image_size` out, or give that"
+        )
+    return model.image_size
 
 
 def _pin_device(spec: ResolvedPretrain, available: set[str]) -> ResolvedPretrain:

@@ -150,6 +150,10 @@ class TestStart:
     def test_a_transformer_keeps_the_size_that_its_weights_are_for(self, start):
         vit = {"encoder": {"name": "vit_b_16", "stem": "standard"}, "image_size": 224}
         assert start(vit).json()["spec"]["image_size"] == 224
+        assert start(vit, image_size=224).status_code == 201
+        other = start(vit, image_size=96)
+        assert (other.status_code, other.json()["param"]) == (422, "image_size")
+        assert "are for images of 224 px" in other.json()["detail"]
         assert start({}).json()["spec"]["image_size"] == 32
 
     def test_an_unknown_model_is_not_found(self, start):

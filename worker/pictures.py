@@ -95,20 +95,11 @@ class Pictures:
         Raises:
             LeaseLostError: the job is no longer this attempt's.
         """
-        if not self._drawn:
-            self._store()
-        try:
-            if self._drawn:
-                self._refer()
-        except (OperationalError, InterfaceError) as error:
-            logger.warning("the database is away, %d pictures wait: %s", len(self._drawn), error)
-            return False
-        except DBAPIError as error:
-            self._warn(f"{len(self._drawn)} pictures could not be stored: {error.orig}")
-            self.discard()
-        except OSError as error:
-            self._warn(f"a picture that was replaced could not be deleted: {error}")
-        self._drawn = []
+        while self._drawn or self._waiting:
+            if not self._drawn:
+                self._store()
+            if not self._told():
+                return False
         return True
 
     def discard(self) -> None:
@@ -121,7 +112,8 @@ class Pictures:
             known = {one.key for one in self._drawn}
         for one in self._drawn:
             if one.key not in known:
-                self._blobs.delete(one.key)
+                with suppress(OSError):
+                    self._blobs.delete(one.key)
         self._drawn = []
 
     def _store(self) -> None:
@@ -141,6 +133,22 @@ class Pictures:
         size = picture.path.stat().st_size
         self._blobs.put(key, picture.path)
         return Drawn(picture.epoch, picture.step, key, size, digest, width, height, picture.caption)
+
+    def _told(self) -> bool:
+        """Let the job know of what lies in the store. False if the database is away."""
+        try:
+            if self._drawn:
+                self._refer()
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("the database is away, %d pictures wait: %s", len(self._drawn), error)
+            return False
+        except DBAPIError as error:
+            self._warn(f"{len(self._drawn)} pictures could not be stored: {error.orig}")
+            self.discard()
+        except OSError as error:
+            self._warn(f"a picture that was replaced could not be deleted: {error}")
+        self._drawn = []
+        return True
 
     def _refer(self) -> None:
         with self._database.write() as session:

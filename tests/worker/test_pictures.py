@@ -180,7 +180,6 @@ class TestDatabaseAway:
             assert not desk.pictures.flush()
         allow(True)
         assert desk.pictures.flush()
-        assert desk.pictures.flush()
         with database.read() as session:
             assert [one.epoch for one in pictures.page(session, held.job_id, after=-1, limit=9)[0]] == [0, 1]
         assert stored(blobs, held.job_id) == [factories.png(seed=0), factories.png(seed=1)]
@@ -195,10 +194,24 @@ class TestDatabaseAway:
         allow(True)
         assert [path.exists() for path in paths] == [False, False, True, True, True]
         assert desk.pictures.flush()
-        assert desk.pictures.flush()
         with database.read() as session:
             assert [one.epoch for one in pictures.page(session, held.job_id, after=-1, limit=9)[0]] == [0, 3, 4, 5]
         assert len(desk.warnings) == 2
+
+    @pytest.mark.usefixtures("_drawing")
+    def test_a_job_that_ends_meanwhile_has_all_its_pictures(
+        self, engine: Engine, database: Database, ingested: str, pretrain, read_job, in_background, allow
+    ):
+        job_id = pretrain(ingested, steps=80)
+        in_background(engine.work, job_id)
+        until(lambda: (read_job(job_id).progress or {}).get("step", 0) > 4)
+        allow(False)
+        until(lambda: child_pids(job_id) == [])
+        allow(True)
+        until(lambda: read_job(job_id).state == JobState.SUCCEEDED)
+        with database.read() as session:
+            found, _ = pictures.page(session, job_id, after=-1, limit=99)
+        assert [(one.epoch, one.attempt) for one in found] == [(epoch, 1) for epoch in range(21)]
 
 
 _DOUBLE = """

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from records import errors
 from ssl_core.spec import SpecError
@@ -143,6 +144,11 @@ def _on_database(request: Request, error: Exception) -> JSONResponse:
     return problem(request, 503, "unavailable", "the database does not answer at the moment; try again shortly")
 
 
+def _on_disconnect(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001  it says nothing more
+    logger.info("%s %s broke off before its end", request.method, request.url.path)
+    return problem(request, 400, "broken_off", "the request ended too early; send it again")
+
+
 def _on_defect(request: Request, error: Exception) -> JSONResponse:
     logger.error("a defect in the server", exc_info=error)
     return problem(request, 500, "internal_error", "the server has a defect; its log has more under this request_id")
@@ -156,6 +162,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(DBAPIError, _on_database)
     app.add_exception_handler(PoolTimeoutError, _on_database)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(Exception, _on_defect)
 
 

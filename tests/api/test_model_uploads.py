@@ -1,8 +1,11 @@
 """Encoders of one's own: uploaded, started from, deleted."""
 
 import json
+import socket
+import time
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from records.queries import jobs, leases
 from records.queries.leases import Lease
 from records.states import JobState
 from tests import factories
+from tests.api.conftest import KEY
 
 WEIGHTS = save({"stage1.0.weight": np.zeros((32, 3, 3, 3), np.float32)})
 FIELDS = {"encoder": "tiny", "image_size": "32"}
@@ -102,6 +106,23 @@ class TestUpload:
         services.settings.min_free_bytes = 1 << 60
         answer = client.post("/v1/models", data=FIELDS, files={"file": b"x"})
         assert (answer.status_code, answer.json()["code"]) == (507, "disk_full")
+        assert files_in(stored) == []
+
+    def test_one_that_breaks_off_leaves_nothing_and_is_no_defect(
+        self, client: Client, address: str, stored: Path, caplog: pytest.LogCaptureFixture
+    ):
+        caplog.set_level("INFO")
+        parts = urlsplit(address)
+        head = f"POST /v1/models HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {KEY}\r\nContent-Length: 9000000\r\n"
+        head += "Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+        part = '--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+        with socket.create_connection((parts.hostname, parts.port)) as connection:
+            connection.sendall((head + part).encode() + b"x" * 3_000_000)
+        deadline = time.monotonic() + 10
+        while "POST /v1/models broke off" not in caplog.text:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert "defect" not in caplog.text
         assert files_in(stored) == []
 
 

@@ -23,6 +23,11 @@ def derived_seed(seed: int, what: str, number: int) -> int:
     return int.from_bytes(sha256(f"{seed}/{what}/{number}".encode()).digest()[:8]) >> 1
 
 
+def draw_for(seed: int, what: str) -> None:
+    """Let everything random that follows depend on the seed and a purpose alone."""
+    torch.manual_seed(derived_seed(seed, what, 0))
+
+
 def draw_as_of(seed: int, step: int) -> None:
     """Let everything random in a step depend on the seed and the step alone. That is what makes resuming exact."""
     torch.manual_seed(derived_seed(seed, "step", step))
@@ -58,6 +63,12 @@ class Batches:
             return True  # a memory map takes what memory there is, and no more
         free, _ = torch.cuda.mem_get_info(device)
         return self._images.nbytes < _SHARE_OF_FREE_MEMORY * free
+
+    def sample(self, count: int) -> Tensor:
+        """The same few images every time, uint8 (min(count, N), 3, S, S) on the device, channels last."""
+        generator = torch.Generator().manual_seed(derived_seed(self._seed, "sample", 0))
+        index = torch.randperm(len(self._images), generator=generator)[:count].to(self._images.device)
+        return self._images.index_select(0, index).to(self._device).permute(0, 3, 1, 2)
 
     def since(self, step: int, steps: int) -> Iterator[Tensor]:
         """Batches of the steps `step` (from 0) to `steps`, each uint8 (B, 3, S, S) on the device, channels last."""

@@ -3,10 +3,12 @@
 B: batch, S: image side, D: features.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ssl_core.spec import ENCODERS, ResolvedEncoder
@@ -20,13 +22,15 @@ class Encoder(nn.Module):
         network: gives pooled features (B, D) of normalised images (B, 3, S, S).
         stages: names of the modules in it whose outputs are the stages' feature maps.
         features: D.
+        channels_come_last: whether feature maps are (B, H, W, C).
     """
 
-    def __init__(self, network: nn.Module, stages: tuple[str, ...], features: int) -> None:
+    def __init__(self, network: nn.Module, stages: tuple[str, ...], features: int, *, channels_come_last: bool = False) -> None:
         super().__init__()
         self.network = network
         self.features = features
         self._stages = stages
+        self._channels_come_last = channels_come_last
 
     def forward(self, images: Tensor) -> Tensor:
         """Pooled features (B, D) of normalised images (B, 3, S, S)."""
@@ -42,6 +46,24 @@ class Encoder(nn.Module):
         with _captured(self.network, self._stages, maps):
             self.network(images)
         return maps
+
+    def feature_map(self, images: Tensor) -> Tensor:
+        """What the last stage sees where, (B, C, h, w), of normalised images (B, 3, S, S)."""
+        last: Tensor = self.stages(images)[self._stages[-1]]
+        if last.ndim == 4:
+            return last.permute(0, 3, 1, 2) if self._channels_come_last else last
+        side = math.isqrt(last.shape[1] - 1)  # ViT's first token stands for the whole image
+        return last[:, 1:].transpose(1, 2).reshape(len(last), -1, side, side)
+
+    def map_shape(self, image_size: int) -> tuple[int, int]:
+        """Channels C and side h = w of the feature map of square images, `image_size` in pixels."""
+        was_training = self.training
+        self.eval()
+        with torch.no_grad():
+            device = next(self.parameters()).device
+            shape = self.feature_map(torch.zeros(1, 3, image_size, image_size, device=device)).shape
+        self.train(was_training)
+        return shape[1], shape[2]
 
     def weights(self) -> dict[str, Tensor]:
         """The weights under torchvision's key names."""
@@ -90,7 +112,7 @@ def build_encoder(spec: ResolvedEncoder, image_size: int) -> Encoder:
     """
     info = ENCODERS[spec.name]
     network, stages = _FAMILIES[info.family](spec, image_size)
-    return Encoder(network, stages, info.features)
+    return Encoder(network, stages, info.features, channels_come_last=info.family == "swin")
 
 
 _Built = tuple[nn.Module, tuple[str, ...]]

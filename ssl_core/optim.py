@@ -7,7 +7,6 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from ssl_core.spec import ResolvedOptimizer
 
-_ADAM_BETA2 = 0.95
 _NEVER_DECAYED = {"class_token", "pos_embedding", "layer_scale", "relative_position_bias_table"}
 """Weights of transformers and ConvNeXt that are biases or scales, though they have more than one dimension."""
 
@@ -20,7 +19,7 @@ def build_optimizer(module: nn.Module, spec: ResolvedOptimizer) -> Optimizer:
         {"params": [parameter for name, parameter in trained if not _is_decayed(name, parameter)], "weight_decay": 0.0},
     ]
     if spec.name == "adamw":
-        return AdamW(groups, lr=spec.learning_rate, betas=(spec.momentum, _ADAM_BETA2), fused=True)
+        return AdamW(groups, lr=spec.learning_rate, betas=(spec.momentum, spec.beta2), fused=True)
     return SGD(groups, lr=spec.learning_rate, momentum=spec.momentum, nesterov=spec.momentum > 0, fused=True)
 
 

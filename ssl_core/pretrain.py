@@ -13,6 +13,7 @@ from ssl_core.errors import UserError
 from ssl_core.events import Events
 from ssl_core.process import StopRequest
 from ssl_core.spec import PretrainSpec, ResolvedPretrain, SpecError, resolve
+from ssl_core.statistics import statistics_of
 
 _PACKAGES = ("torch", "torchvision", "numpy", "pillow", "pyarrow", "safetensors")
 
@@ -59,7 +60,16 @@ def run_pretrain(
     with decoded_images(data, size=size, cache=cache, cache_bytes=cache_bytes, key=dataset_key, events=events, stop=stop) as images:
         if resolved.batch_size > images.count:
             raise UserError("invalid_spec", f"`batch_size` is {resolved.batch_size}, but the dataset has {images.count} images")
+        _look_at(resolved, images, events)
         _train(resolved, images, out, weights, resume, checkpoint_seconds, events, stop)
+
+
+def _look_at(spec: ResolvedPretrain, images: DecodedImages, events: Events) -> None:
+    """Warn of what in the data speaks against the task, and refuse what cannot work."""
+    for concern in spec.task.concerns(statistics_of(images.images, images.facts.median_side)):
+        if concern.fatal:
+            raise UserError("unsuitable_data", concern.message)
+        events.emit("log", level="warning", message=concern.message)
 
 
 def _read_spec(path: Path, data: Path, cache: Path, events: Events, stop: StopRequest) -> ResolvedPretrain:
@@ -112,11 +122,12 @@ def _train(
         if weights is not None:
             load_weights(encoder, weights, events)
         task = build_task(spec, encoder)
+        task.prepare(images.images)
         task.to(device)
         task.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         batches = Batches(images.images, spec.batch_size, spec.seed, device)
         folder = out / "checkpoints"
-        trainer = Trainer(task, spec, batches, folder, events, stop, checkpoint_seconds=checkpoint_seconds)
+        trainer = Trainer(task, spec, batches, out, events, stop, checkpoint_seconds=checkpoint_seconds)
         found = trainer.resume([resume] if resume is not None else checkpoint.newest_first(folder))
         if resume is not None and not found:
             raise UserError("damaged_checkpoint", f"{resume} cannot be read; leave it out to go on from the newest one in {folder}")

@@ -5,16 +5,18 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from ssl_core import checkpoint
-from ssl_core.data import Batches, draw_as_of
+from ssl_core.data import Batches, draw_as_of, draw_for
 from ssl_core.errors import InterruptedRun, UserError
 from ssl_core.events import Events, Ticker
 from ssl_core.optim import rate_at, set_rate
+from ssl_core.pictures import save_picture
 from ssl_core.pretext import PretextTask
 from ssl_core.process import StopRequest
 from ssl_core.spec import ResolvedPretrain
@@ -24,6 +26,11 @@ _MARK_SECONDS = 1.0
 _MARKS = 10
 _MOST_REPORTS = 500
 _LONGEST_BETWEEN_REPORTS = 50
+_MOST_PICTURES = 200
+_SHOWN = 8
+_STILL_GUESSING, _NEAR_CHANCE = 0.3, 1.15
+_TOO_SOON, _TOO_GOOD = 0.1, 0.99
+_ENOUGH_STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class Trainer:
         task: the module that is trained, on its device.
         spec: what was asked for.
         batches: the data.
-        folder: where checkpoints go.
+        out: folder for checkpoints and pictures.
         events: told of progress, metrics and checkpoints.
         stop: looked at between steps.
         checkpoint_seconds: seconds between checkpoints.
@@ -53,10 +60,10 @@ class Trainer:
 
     def __init__(
         self,
-        task: PretextTask,
+        task: PretextTask[Any],
         spec: ResolvedPretrain,
         batches: Batches,
-        folder: Path,
+        out: Path,
         events: Events,
         stop: StopRequest,
         *,
@@ -65,7 +72,8 @@ class Trainer:
         self._task = task
         self._spec = spec
         self._batches = batches
-        self._folder = folder
+        self._checkpoints = out / "checkpoints"
+        self._pictures = out / "pictures"
         self._events = events
         self._stop = stop
         self._optimizers: list[Optimizer] = task.optimizers()
@@ -112,6 +120,8 @@ class Trainer:
         self._started = time.monotonic()
         self._marks.append((self._step, self._started))
         self._save.due()
+        if self._step == 0:
+            self._draw(0)
         self._task.train()
         for images in self._batches.since(self._step, self._spec.steps):
             self._train_step(images)
@@ -119,6 +129,8 @@ class Trainer:
                 self._report()
             elif self._tell.due():
                 self._show_progress(self._means())
+            if self._step % self._batches.per_epoch == 0 or self._step == self._spec.steps:
+                self._draw(self._epoch)
             if self._stop and self._step < self._spec.steps:
                 self._checkpoint()
                 raise InterruptedRun
@@ -133,7 +145,9 @@ class Trainer:
         share = rate_at(self._step, self._spec.steps, self._spec.optimizer)
         for optimizer in self._optimizers:
             set_rate(optimizer, share)
-        metrics = self._task.training_step(images, self._optimizers)
+        with torch.no_grad():
+            question = self._task.ask(images)
+        metrics = self._task.training_step(question, self._optimizers)
         # Summed on the device: reading a value back would make the CPU wait for the GPU in every step.
         for name, value in metrics.items():
             self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
@@ -141,6 +155,24 @@ class Trainer:
         self._step += 1
         if self._mark.due():
             self._marks.append((self._step, time.monotonic()))
+
+    def _draw(self, epoch: int) -> None:
+        """Draw what the network makes of a few images, before the first epoch and after each, or after each few of very many."""
+        if epoch % max(1, -(-self._spec.epochs // _MOST_PICTURES)) and self._step < self._spec.steps:
+            return
+        draw_for(self._spec.seed, "picture")
+        self._task.eval()
+        with torch.no_grad(), self._task.autocast():
+            picture = self._task.picture(self._batches.sample(_SHOWN))
+        self._task.train()
+        path = self._pictures / f"{epoch:06}.png"
+        try:
+            width, height = save_picture(picture, path)
+        except OSError as error:
+            self._events.emit("log", level="warning", message=f"{path} cannot be written: {error}; training goes on without it")
+            return
+        told = {"caption": picture.caption, "width": width, "height": height}
+        self._events.emit("picture", path=str(path), epoch=epoch, step=self._step, **told)
 
     def _means(self) -> dict[str, float]:
         names = list(self._sums)
@@ -158,8 +190,31 @@ class Trainer:
         values = {**means, "learning_rate": rate, "images_per_second": self._rate}
         self._events.emit("metrics", step=self._step, epoch=self._epoch, values=values)
         self._sums, self._sums_over = {}, 0
+        self._wonder(means)
         if self._tell.due() or self._step == self._spec.steps:
             self._show_progress(means)
+
+    def _wonder(self, means: dict[str, float]) -> None:
+        """Warn, once, of a task that is learned suspiciously well or not at all."""
+        chance, accuracy, steps = self._spec.task.chance(), means.get("accuracy"), self._spec.steps
+        if chance is None or accuracy is None:
+            return
+        if self._step == self._report_at(_TOO_SOON * steps) and accuracy > _TOO_GOOD:
+            told = (
+                f"the task is answered with {accuracy:.1%} accuracy after a tenth of the training: something gives the answers "
+                "away (borders, watermarks, traces of compression), or it is too easy for these images; look at the pictures"
+            )
+            self._events.emit("log", level="warning", message=told)
+        if self._step == self._report_at(_STILL_GUESSING * steps) and accuracy < _NEAR_CHANCE * chance:
+            told = (
+                f"after {_STILL_GUESSING:.0%} of the training the task is answered with {accuracy:.1%} accuracy, and guessing has "
+                f"{chance:.1%}: these images may not suit the task; compare with another, or change optimizer.learning_rate"
+            )
+            self._events.emit("log", level="warning", message=told)
+
+    def _report_at(self, step: float) -> int:
+        """The first step, of at least a hundred, from which figures are kept at or after this one."""
+        return math.ceil(max(step, _ENOUGH_STEPS) / self._report_every) * self._report_every
 
     def _show_progress(self, means: dict[str, float]) -> None:
         left = (self._spec.steps - self._step) * self._spec.batch_size / self._rate
@@ -181,7 +236,7 @@ class Trainer:
         self._check_weights()
         progress = checkpoint.Progress(self._step, self._sums, self._sums_over, self._first, self._last, self._seconds)
         try:
-            path = checkpoint.save(self._folder, self._spec, self._task, self._optimizers, progress)
+            path = checkpoint.save(self._checkpoints, self._spec, self._task, self._optimizers, progress)
         except checkpoint.CheckpointError as error:
             # Hours of training are worth more than the chance to resume them.
             self._events.emit("log", level="warning", message=f"{error}; training goes on without it")

@@ -15,14 +15,14 @@ def list_tasks() -> Page[TaskEntry]:
     entries = [
         TaskEntry(
             name=name,
-            summary=info.summary,
-            learns_from=info.learns_from,
-            paper=info.paper,
-            chance_accuracy=info.chance_accuracy,
-            defaults=info.spec().model_dump(mode="json"),
-            json_schema=info.spec.model_json_schema(),
+            summary=task.summary,
+            learns_from=task.learns_from,
+            paper=task.paper,
+            chance_accuracy=task.chance_accuracy,
+            defaults=task(name=name).model_dump(mode="json"),
+            json_schema=task.model_json_schema(),
         )
-        for name, info in TASKS.items()
+        for name, task in TASKS.items()
     ]
     return Page(data=entries, has_more=False)
 

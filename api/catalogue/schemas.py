@@ -20,8 +20,8 @@ class TaskEntry(Resource):
     """What it learns by that, and where it cannot."""
     paper: str
     """Where it comes from."""
-    chance_accuracy: float
-    """Accuracy of guessing, between 0 and 1."""
+    chance_accuracy: float | None
+    """Accuracy of guessing, between 0 and 1; null where there is none, or where it depends on the settings."""
     defaults: dict[str, Any]
     """Its settings, if nothing is said."""
     json_schema: dict[str, Any] = Field(serialization_alias="schema")

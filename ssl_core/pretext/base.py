@@ -1,24 +1,34 @@
 """What every pretext task is to the training loop.
 
-B: batch, D: side of the images as they are decoded (the spec's `decode_size`).
+B: batch, R: side of the images as they are decoded (the spec's `decode_size`), S: side of what the network sees, D: features.
 """
 
 from abc import ABC, abstractmethod
+from typing import Any, Generic, TypeVar, cast
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ssl_core.augment import Normalize, resized_crop, shift_and_flip
 from ssl_core.encoders import Encoder
 from ssl_core.optim import build_optimizer
+from ssl_core.pictures import Picture
 from ssl_core.spec import ResolvedPretrain
+from ssl_core.spec.tasks import Cropped, Task
+
+SettingsT = TypeVar("SettingsT", bound=Task)
+Question = dict[str, Tensor]
+"""What the network is shown, and what would be right, by name. Each has a row for each image or view."""
 
 
-class PretextTask(nn.Module, ABC):
+class PretextTask(nn.Module, ABC, Generic[SettingsT]):
     """An encoder with a head, and a question to it that the data answers by itself.
 
-    The loop knows `training_step`, `optimizers` and nothing else of a task. One whose players are trained against each other
-    overrides both.
+    A step is `ask` and `training_step`; the loop knows these, `optimizers` and `picture`, and nothing else of a task. One whose
+    players are trained against each other overrides `training_step` and `optimizers`.
 
     Args:
         encoder: what is trained and handed out.
@@ -29,17 +39,48 @@ class PretextTask(nn.Module, ABC):
         super().__init__()
         self.encoder = encoder
         self.spec = spec
+        self.settings = cast("SettingsT", spec.task)
+        self.size = spec.image_size
+        self.normalize = Normalize()
 
-    @abstractmethod
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Ask about a batch.
+    def prepare(self, images: npt.NDArray[np.uint8]) -> None:
+        """Learn what the task has to know of the dataset, once, before the module goes to its device.
 
         Args:
-            images: uint8 (B, 3, D, D) on the device, channels last.
+            images: uint8 (N, R, R, 3), a memory map that may be larger than memory: look at a sample.
+        """
+
+    @abstractmethod
+    def ask(self, images: Tensor) -> Question:
+        """Make a question of a batch: augment it, hide something of it, and keep what was hidden.
+
+        Called without gradients and outside of autocast. Every draw is made per image.
+
+        Args:
+            images: uint8 (B, 3, R, R) on the device, channels last.
+        """
+
+    @abstractmethod
+    def answer(self, question: Question) -> dict[str, Tensor]:
+        """Let the network answer.
 
         Returns:
             `loss` and the task's metrics, each a mean over the batch, a tensor without dimensions.
         """
+
+    @abstractmethod
+    def picture(self, images: Tensor) -> Picture:
+        """Show a few questions, the network's answers, and what is right. Called in evaluation mode, without gradients.
+
+        Args:
+            images: as of `ask`.
+        """
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Ask about a batch and answer. Arguments and result as of `ask` and `answer`."""
+        with torch.no_grad():
+            question = self.ask(images)
+        return self.answer(question)
 
     def optimizers(self) -> list[Optimizer]:
         """The optimizers, in the order in which checkpoints keep them. Called once, before the first step."""
@@ -50,12 +91,35 @@ class PretextTask(nn.Module, ABC):
         device = next(self.parameters()).device
         return torch.autocast(device.type, torch.bfloat16, enabled=self.spec.precision == "bf16")
 
-    def training_step(self, images: Tensor, optimizers: list[Optimizer]) -> dict[str, Tensor]:
-        """Ask about a batch and learn from the answer. Arguments and result as of `forward`."""
+    def training_step(self, question: Question, optimizers: list[Optimizer]) -> dict[str, Tensor]:
+        """Answer and learn from it. Arguments and result as of `answer`."""
         (optimizer,) = optimizers
         with self.autocast():
-            metrics = self(images)
+            metrics = self.answer(question)
         optimizer.zero_grad(set_to_none=True)
-        metrics["loss"].backward()
+        metrics["loss"].backward()  # type: ignore[no-untyped-call]  # torch's stubs lack it
         optimizer.step()
         return {name: value.detach() for name, value in metrics.items()}
+
+    def as_input(self, images: Tensor) -> Tensor:
+        """uint8 or float levels (B, 3, S, S) of 0 to 255, normalised, as the encoder takes them."""
+        normalized: Tensor = self.normalize(images)
+        return normalized.contiguous(memory_format=torch.channels_last)
+
+
+class CroppedTask(PretextTask[SettingsT]):
+    """A task whose images are cropped at random and mirrored before it asks about them."""
+
+    def cropped(self, images: Tensor) -> Tensor:
+        """uint8 (B, 3, S, S) of uint8 (B, 3, R, R)."""
+        settings: Any = self.settings
+        assert isinstance(settings, Cropped)
+        if settings.crop == "resized":
+            return resized_crop(images, self.size, settings.crop_scale, flip=settings.flip)
+        return shift_and_flip(images, settings.crop_padding if settings.crop == "pad" else 0, flip=settings.flip)
+
+
+def as_picture(images: Tensor) -> npt.NDArray[np.uint8]:
+    """Levels (B, 3, H, W) of 0 to 255, as uint8 (B, H, W, 3) for a picture."""
+    levels: npt.NDArray[np.uint8] = images.float().round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    return levels

@@ -1,22 +1,24 @@
 """Rotation: by which quarter turn was the image rotated?
 
 Gidaris, Singh and Komodakis, "Unsupervised Representation Learning by Predicting Image Rotations", ICLR 2018.
-B: batch, S: image side, R: rotations of each image in a batch, 4 or 1.
+B: batch, R: side of the images as they come, S: side of what the network sees, T: turns of each image in a batch, 4 or 1.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ssl_core.augment import Normalize, quarter_turns, resized_crop, shift_and_flip, turned_each
+from ssl_core.augment import quarter_turns, turned_each
 from ssl_core.encoders import Encoder
-from ssl_core.pretext.base import PretextTask
+from ssl_core.pictures import Panel, Picture
+from ssl_core.pretext.base import CroppedTask, Question, as_picture
 from ssl_core.spec import ResolvedPretrain
+from ssl_core.spec.tasks import Rotation
 
 _TURNS = 4
 
 
-class RotationTask(PretextTask):
+class RotationTask(CroppedTask[Rotation]):
     """Rotates images and asks by how much.
 
     Everything that leaves a trace is done before the rotation, and the rotation is exact: a crop that is interpolated, or a
@@ -25,36 +27,49 @@ class RotationTask(PretextTask):
 
     def __init__(self, encoder: Encoder, spec: ResolvedPretrain) -> None:
         super().__init__(encoder, spec)
-        self.normalize = Normalize()
         self.head = nn.Linear(encoder.features, _TURNS)
 
     def rotated(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Crop, mirror and rotate a batch.
 
         Args:
-            images: uint8 (B, 3, D, D), where D is the task's `decode_size`.
+            images: uint8 (B, 3, R, R).
 
         Returns:
-            uint8 (R * B, 3, S, S), all images by one rotation before the next; and the turns, int64 (R * B,) of 0 to 3.
+            uint8 (T * B, 3, S, S), all images by one rotation before the next; and the turns, int64 (T * B,) of 0 to 3.
         """
-        upright = self._crop(images)
+        upright = self.cropped(images)
         batch, device = len(upright), upright.device
-        if self.spec.task.rotations == "one":
+        if self.settings.rotations == "one":
             turns = torch.randint(_TURNS, (batch,), device=device)
             return turned_each(upright, turns), turns
         turned = torch.cat([quarter_turns(upright, number) for number in range(_TURNS)])
         return turned, torch.arange(_TURNS, device=device).repeat_interleave(batch)
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """`loss`: cross-entropy in nats; `accuracy`: 0 to 1, chance is 0.25."""
+    def ask(self, images: Tensor) -> Question:
+        """`images`: (T * B, 3, S, S); `turns`: int64 (T * B,)."""
         turned, turns = self.rotated(images)
-        normalized = self.normalize(turned).contiguous(memory_format=torch.channels_last)
-        answers = self.head(self.encoder(normalized))
-        accuracy = (answers.argmax(1) == turns).float().mean()
-        return {"loss": functional.cross_entropy(answers.float(), turns), "accuracy": accuracy}
+        return {"images": self.as_input(turned), "turns": turns}
 
-    def _crop(self, images: Tensor) -> Tensor:
-        task = self.spec.task
-        if task.crop == "resized":
-            return resized_crop(images, self.spec.image_size, task.crop_scale, flip=task.flip)
-        return shift_and_flip(images, task.crop_padding if task.crop == "pad" else 0, flip=task.flip)
+    def answer(self, question: Question) -> dict[str, Tensor]:
+        """`loss`: cross-entropy in nats; `accuracy`: 0 to 1, chance is 0.25."""
+        answers = self.head(self.encoder(question["images"])).float()
+        turns = question["turns"]
+        return {"loss": functional.cross_entropy(answers, turns), "accuracy": (answers.argmax(1) == turns).float().mean()}
+
+    def picture(self, images: Tensor) -> Picture:
+        upright = self.cropped(images)
+        turns = torch.randint(_TURNS, (len(upright),), device=upright.device)
+        turned = turned_each(upright, turns)
+        answers = self.head(self.encoder(self.as_input(turned))).argmax(1)
+        right = (answers == turns).tolist()
+        panels = (
+            Panel("shown", as_picture(turned), tuple(f"{90 * turn} degrees" for turn in turns.tolist())),
+            Panel(
+                "turned back by the answer",
+                as_picture(turned_each(turned, (_TURNS - answers) % _TURNS)),
+                tuple(f"says {90 * turn}" for turn in answers.tolist()),
+                tuple(right),
+            ),
+        )
+        return Picture(panels, f"Of {len(right)} rotated images, the network tells the rotation of {sum(right)}.")

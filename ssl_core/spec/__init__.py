@@ -1,5 +1,6 @@
 """What a job may ask for. Torch-free: the API, the forms and the command line are made from it."""
 
+from ssl_core.spec.base import SpecError
 from ssl_core.spec.encoders import ENCODERS, EncoderInfo, EncoderSpec, ResolvedEncoder
 from ssl_core.spec.pretrain import (
     DatasetFacts,
@@ -7,10 +8,9 @@ from ssl_core.spec.pretrain import (
     PretrainSpec,
     ResolvedOptimizer,
     ResolvedPretrain,
-    SpecError,
     resolve,
 )
-from ssl_core.spec.tasks import TASKS, PretextTask, Rotation, TaskInfo
+from ssl_core.spec.tasks import TASKS, PretextTask, Task
 
 __all__ = [
     "ENCODERS",
@@ -24,8 +24,7 @@ __all__ = [
     "ResolvedEncoder",
     "ResolvedOptimizer",
     "ResolvedPretrain",
-    "Rotation",
     "SpecError",
-    "TaskInfo",
+    "Task",
     "resolve",
 ]

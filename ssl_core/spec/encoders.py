@@ -1,7 +1,7 @@
 """The encoders by name, as far as they can be described without torch."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -31,7 +31,13 @@ class EncoderInfo:
     """The image side has to be a multiple of this with the small-image stem."""
     optimizer: Literal["sgd", "adamw"] = "sgd"
     """The optimizer that this family trains best with."""
+    min_tile: int | None = 8
+    """Smallest side in pixels of a part of an image that the standard stem takes alone; None: it takes whole images only."""
+    min_tile_small_stem: int | None = 8
+    """Smallest side in pixels of a part of an image that the small-image stem takes alone; None: it takes whole images only."""
 
+
+_CONVNEXT: dict[str, Any] = {"optimizer": "adamw", "min_tile": 32, "min_tile_small_stem": 16}
 
 _CATALOGUE = (
     EncoderInfo("tiny", "tiny", 128, 0.2, "A few-layer convolutional network for CPUs, trials and tests", min_image_size=8),
@@ -39,17 +45,35 @@ _CATALOGUE = (
     EncoderInfo("resnet34", "resnet", 512, 21.3, "ResNet-34", small_stem=True),
     EncoderInfo("resnet50", "resnet", 2048, 23.5, "ResNet-50, the yardstick of the field", small_stem=True),
     EncoderInfo("wide_resnet50_2", "resnet", 2048, 66.8, "Wide ResNet-50-2", small_stem=True),
-    EncoderInfo("alexnet", "alexnet", 256, 2.5, "AlexNet's convolutions, for comparison with the early papers", min_image_size=64),
-    EncoderInfo("vgg11_bn", "vgg", 512, 9.2, "VGG-11 with batch normalisation, convolutions only"),
-    EncoderInfo("vgg16_bn", "vgg", 512, 14.7, "VGG-16 with batch normalisation, convolutions only"),
+    EncoderInfo(
+        "alexnet",
+        "alexnet",
+        256,
+        2.5,
+        "AlexNet's convolutions, for comparison with the early papers",
+        min_image_size=64,
+        min_tile=64,
+    ),
+    EncoderInfo("vgg11_bn", "vgg", 512, 9.2, "VGG-11 with batch normalisation, convolutions only", min_tile=32),
+    EncoderInfo("vgg16_bn", "vgg", 512, 14.7, "VGG-16 with batch normalisation, convolutions only", min_tile=32),
     EncoderInfo("mobilenet_v3_small", "mobilenet", 576, 0.9, "MobileNetV3-Small, for edge devices", small_stem=True),
     EncoderInfo("mobilenet_v3_large", "mobilenet", 960, 3.0, "MobileNetV3-Large, for edge devices", small_stem=True),
     EncoderInfo("efficientnet_b0", "efficientnet", 1280, 4.0, "EfficientNet-B0", small_stem=True),
     EncoderInfo("regnet_y_400mf", "regnet", 440, 3.9, "RegNetY-400MF", small_stem=True),
-    EncoderInfo("convnext_tiny", "convnext", 768, 27.8, "ConvNeXt-Tiny", small_stem=True, optimizer="adamw"),
-    EncoderInfo("convnext_small", "convnext", 768, 49.5, "ConvNeXt-Small", small_stem=True, optimizer="adamw"),
+    EncoderInfo("convnext_tiny", "convnext", 768, 27.8, "ConvNeXt-Tiny", small_stem=True, **_CONVNEXT),
+    EncoderInfo("convnext_small", "convnext", 768, 49.5, "ConvNeXt-Small", small_stem=True, **_CONVNEXT),
     EncoderInfo(
-        "vit_b_16", "vit", 768, 85.8, "Vision Transformer B/16", small_stem=True, patch=16, patch_small_stem=4, optimizer="adamw"
+        "vit_b_16",
+        "vit",
+        768,
+        85.8,
+        "Vision Transformer B/16",
+        small_stem=True,
+        patch=16,
+        patch_small_stem=4,
+        optimizer="adamw",
+        min_tile=None,
+        min_tile_small_stem=None,
     ),
     EncoderInfo("swin_t", "swin", 768, 27.5, "Swin Transformer Tiny", optimizer="adamw"),
 )

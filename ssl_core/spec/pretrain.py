@@ -5,15 +5,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ssl_core.spec.base import Spec
+from ssl_core.spec.base import Auto, Spec, SpecError
 from ssl_core.spec.encoders import ENCODERS, EncoderSpec, ResolvedEncoder
-from ssl_core.spec.tasks import PretextTask
+from ssl_core.spec.tasks import Circumstances, PretextTask, Task
+from ssl_core.spec.tasks.base import SMALL_IMAGE
 
-Auto = Literal["auto"]
 IMAGE_SIZES = (32, 48, 64, 96, 128, 160, 192, 224)
-SMALL_IMAGE = 64
-"""Largest image side, in pixels, that small-image stems and padded crops are for."""
-
 SCHEDULED_IMAGES = 5_000_000
 """Images that an automatic schedule shows the network, within 10 to 200 epochs."""
 
@@ -31,14 +28,17 @@ class OptimizerSpec(Spec):
     """How the weights are updated. Linear warm-up, then a cosine to zero."""
 
     name: Literal["auto", "sgd", "adamw"] = "auto"
-    """`sgd` has Nesterov momentum. `auto`: `sgd` for convolutional networks, `adamw` for ConvNeXt and transformers."""
+    """`sgd` has Nesterov momentum. `auto`: what the task is known to want, else `sgd` for convolutional networks and `adamw` for
+    ConvNeXt and transformers."""
     learning_rate: Auto | Annotated[float, Field(gt=0, le=100)] = "auto"
     """Peak learning rate for the whole batch (it is not scaled further).
-    `auto`: for `sgd` 0.1 per 128 images, for `adamw` 0.001 per 256 images."""
+    `auto`: by the task, mostly 0.1 per 128 images for `sgd` and 0.001 per 256 images for `adamw`."""
     weight_decay: Auto | Annotated[float, Field(ge=0, le=1)] = "auto"
-    """Weight decay, decoupled for `adamw`. `auto`: 0.0005 for `sgd`, 0.05 for `adamw`."""
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-    """Momentum of `sgd`, first beta of `adamw`."""
+    """Weight decay, decoupled for `adamw`. `auto`: by the task, mostly 0.0005 for `sgd` and 0.05 for `adamw`."""
+    momentum: Auto | Annotated[float, Field(ge=0, lt=1)] = "auto"
+    """Momentum of `sgd`, first beta of `adamw`. `auto`: by the task, mostly 0.9."""
+    beta2: Auto | Annotated[float, Field(ge=0, lt=1)] = "auto"
+    """Second beta of `adamw`. `auto`: by the task, mostly 0.95."""
     warmup: float = Field(default=0.05, ge=0, le=0.5)
     """Share of the steps in which the learning rate rises from zero. 0 to 0.5."""
     schedule: Literal["cosine", "constant"] = "cosine"
@@ -56,6 +56,8 @@ class ResolvedOptimizer(Spec):
     """Weight decay, decoupled for `adamw`."""
     momentum: float
     """Momentum of `sgd`, first beta of `adamw`."""
+    beta2: float = 0.95
+    """Second beta of `adamw`."""
     warmup_steps: int
     """Steps in which the learning rate rises from zero."""
     schedule: Literal["cosine", "constant"]
@@ -77,7 +79,8 @@ class PretrainSpec(Spec):
     steps: Auto | Annotated[int, Field(ge=1, le=100_000_000)] = "auto"
     """Optimizer steps; give this or `epochs`."""
     batch_size: Auto | Annotated[int, Field(ge=2, le=65_536)] = "auto"
-    """Images a step. May not exceed the dataset. `auto`: 128 up to 64 px, 64 above, and no more than the dataset has."""
+    """Images a step. May not exceed the dataset. `auto`: by the task, mostly 128 up to 64 px and 64 above, and no more than the
+    dataset has."""
     optimizer: OptimizerSpec = OptimizerSpec()
     """How the weights are updated."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -135,14 +138,6 @@ class ResolvedPretrain(Spec):
         return self.model_copy(update={"device": device, "precision": precision})
 
 
-class SpecError(ValueError):
-    """A spec that is well formed, and impossible on this dataset."""
-
-    def __init__(self, param: str, message: str) -> None:
-        self.param = param
-        super().__init__(message)
-
-
 def resolve(spec: PretrainSpec, facts: DatasetFacts) -> ResolvedPretrain:
     """Decide every "auto" for a dataset.
 
@@ -158,9 +153,7 @@ def resolve(spec: PretrainSpec, facts: DatasetFacts) -> ResolvedPretrain:
     else:
         epochs = spec.epochs if spec.epochs != "auto" else min(200, max(10, round(SCHEDULED_IMAGES / facts.images)))
         steps = epochs * per_epoch
-    task = spec.task
-    if task.crop == "auto":
-        task = task.model_copy(update={"crop": "pad" if size <= SMALL_IMAGE else "resized"})
+    task = spec.task.resolved(Circumstances(image_size=size, images=facts.images, batch_size=batch, encoder=encoder))
     return ResolvedPretrain(
         task=task,
         encoder=encoder,
@@ -168,7 +161,7 @@ def resolve(spec: PretrainSpec, facts: DatasetFacts) -> ResolvedPretrain:
         epochs=math.ceil(steps / per_epoch),
         steps=steps,
         batch_size=batch,
-        optimizer=_optimizer(spec.optimizer, ENCODERS[encoder.name].optimizer, batch, steps),
+        optimizer=_optimizer(spec.optimizer, task, encoder, batch, steps),
         precision=spec.precision,
         device=spec.device,
         seed=spec.seed,
@@ -207,7 +200,7 @@ def _batch_size(spec: PretrainSpec, facts: DatasetFacts, size: int) -> int:
     if facts.images < 2:
         raise SpecError("dataset_id", "the dataset has one usable image; pretraining needs at least 2, and thousands to learn from")
     if spec.batch_size == "auto":
-        return min(128 if size <= SMALL_IMAGE else 64, facts.images)
+        return min(spec.task.auto_batch(size), facts.images)
     if spec.batch_size > facts.images:
         raise SpecError(
             "batch_size", f"`batch_size` is {spec.batch_size}, but the dataset has {facts.images} images; choose at most that"
@@ -215,19 +208,15 @@ def _batch_size(spec: PretrainSpec, facts: DatasetFacts, size: int) -> int:
     return spec.batch_size
 
 
-def _optimizer(spec: OptimizerSpec, family_default: Literal["sgd", "adamw"], batch: int, steps: int) -> ResolvedOptimizer:
-    name = family_default if spec.name == "auto" else spec.name
-    rate = spec.learning_rate
-    if rate == "auto":
-        rate = 0.1 * batch / 128 if name == "sgd" else 0.001 * batch / 256
-    decay = spec.weight_decay
-    if decay == "auto":
-        decay = 5e-4 if name == "sgd" else 0.05
+def _optimizer(spec: OptimizerSpec, task: Task, encoder: ResolvedEncoder, batch: int, steps: int) -> ResolvedOptimizer:
+    name = spec.name if spec.name != "auto" else task.optimizer or ENCODERS[encoder.name].optimizer
+    defaults = task.sgd if name == "sgd" else task.adamw
     return ResolvedOptimizer(
         name=name,
-        learning_rate=rate,
-        weight_decay=decay,
-        momentum=spec.momentum,
+        learning_rate=defaults.rate(batch) if spec.learning_rate == "auto" else spec.learning_rate,
+        weight_decay=defaults.weight_decay if spec.weight_decay == "auto" else spec.weight_decay,
+        momentum=defaults.momentum if spec.momentum == "auto" else spec.momentum,
+        beta2=defaults.beta2 if spec.beta2 == "auto" else spec.beta2,
         warmup_steps=round(spec.warmup * steps),
         schedule=spec.schedule,
     )

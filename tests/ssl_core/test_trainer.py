@@ -12,9 +12,12 @@ from ssl_core.data import Batches, draw_as_of
 from ssl_core.encoders import Encoder, build_encoder
 from ssl_core.errors import InterruptedRun, UserError
 from ssl_core.optim import rate_at, set_rate
+from ssl_core.pictures import Panel, Picture
 from ssl_core.pretext import PretextTask, build_task
+from ssl_core.pretext.base import Question, as_picture
 from ssl_core.process import StopRequest
 from ssl_core.spec import DatasetFacts, PretrainSpec, ResolvedPretrain, resolve
+from ssl_core.spec.tasks import Rotation
 from ssl_core.trainer import Trained, Trainer
 
 CPU = torch.device("cpu")
@@ -67,6 +70,9 @@ class Run:
         self.recorder, self.stop = Recorder(), StopRequest()
         self._batches = Batches(images, spec.batch_size, spec.seed, CPU)
 
+    def checkpoints(self) -> list[Path]:
+        return checkpoint.newest_first(self.folder / "checkpoints")
+
     def stopped_at(self, step: int) -> "Run":
         self.recorder.at_step[step] = self.stop.set
         return self
@@ -75,7 +81,7 @@ class Run:
         trainer = Trainer(
             self.task, self.spec, self._batches, self.folder, self.recorder, self.stop, checkpoint_seconds=checkpoint_seconds
         )
-        trainer.resume(checkpoint.newest_first(self.folder))
+        trainer.resume(self.checkpoints())
         return trainer.run()
 
 
@@ -169,21 +175,23 @@ class TestCheckpoints:
         run.go(checkpoint_seconds=0)
         assert [event["step"] for event in run.recorder.of("checkpoint")] == [1, 2, 3, 4]
         paths = [event["path"] for event in run.recorder.of("checkpoint")]
-        assert [str(path) for path in checkpoint.newest_first(tmp_path)] == paths[:1:-1]
+        assert [str(path) for path in run.checkpoints()] == paths[:1:-1]
 
     def test_a_folder_of_another_training_is_refused_and_left_alone(self, images: np.ndarray, tmp_path: Path):
-        Run(images, tmp_path, spec_of(steps=3)).go(checkpoint_seconds=0)
-        before = checkpoint.newest_first(tmp_path)
+        first = Run(images, tmp_path, spec_of(steps=3))
+        first.go(checkpoint_seconds=0)
+        before = first.checkpoints()
         with pytest.raises(UserError, match="seed") as caught:
             Run(images, tmp_path, spec_of(steps=3, seed=1)).go()
         assert caught.value.code == "other_checkpoint"
-        assert checkpoint.newest_first(tmp_path) == before
+        assert first.checkpoints() == before
 
     def test_training_goes_on_where_none_can_be_written(self, images: np.ndarray, tmp_path: Path):
         (tmp_path / "file").write_text("")
         run = Run(images, tmp_path / "file", spec_of(steps=3))
         run.go(checkpoint_seconds=0)
-        assert [event["level"] for event in run.recorder.of("log")] == ["warning"] * 3
+        warned = [event for event in run.recorder.of("log") if event["level"] == "warning" and "checkpoints" in event["message"]]
+        assert len(warned) == 3
         assert not run.recorder.of("checkpoint")
 
 
@@ -212,23 +220,29 @@ class TestDivergence:
         assert caught.value.code == "diverged"
 
 
-class Rivals(PretextTask):
+class Rivals(PretextTask[Rotation]):
     """Two players with an optimizer each, which are trained against each other."""
 
     def __init__(self, encoder: Encoder, spec: ResolvedPretrain) -> None:
         super().__init__(encoder, spec)
         self.rival = nn.Conv2d(3, 3, 1)
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        return {"loss": self.encoder(self.rival(images.float() / 255)).square().mean()}
+    def ask(self, images: Tensor) -> Question:
+        return {"images": images.float() / 255}
+
+    def answer(self, question: Question) -> dict[str, Tensor]:
+        return {"loss": self.encoder(self.rival(question["images"])).square().mean()}
+
+    def picture(self, images: Tensor) -> Picture:
+        return Picture((Panel("shown", as_picture(images)),), "Two players.")
 
     def optimizers(self) -> list[Optimizer]:
         return [SGD(player.parameters(), lr=0.01, momentum=0.9) for player in (self.encoder, self.rival)]
 
-    def training_step(self, images: Tensor, optimizers: list[Optimizer]) -> dict[str, Tensor]:
+    def training_step(self, question: Question, optimizers: list[Optimizer]) -> dict[str, Tensor]:
         for sign, optimizer in zip((1, -1), optimizers, strict=True):
             self.zero_grad()
-            metrics = self(images)
+            metrics = self.answer(question)
             (sign * metrics["loss"]).backward()
             optimizer.step()
         return {"loss": metrics["loss"].detach(), "rival": metrics["loss"].detach().neg()}

@@ -1,0 +1,101 @@
+"""Pictures of a training: what the network was shown, what it answered, what was right.
+
+N: samples, side by side in a panel; H, W: height and width of each.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+_CELL = 96
+"""Smallest height of a sample as it is drawn, in pixels: smaller ones are enlarged without being blurred."""
+_MOST_CELL = 224
+_GAP, _LINE, _TITLE = 6, 18, 120
+_PAPER, _INK, _RIGHT, _WRONG = (255, 255, 255), (40, 40, 40), (0, 110, 40), (180, 0, 0)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Samples beside each other, under one title."""
+
+    title: str
+    """What they are, in a word or two."""
+    images: npt.NDArray[np.uint8]
+    """uint8 (N, H, W, 3)."""
+    notes: tuple[str, ...] = ()
+    """A few characters under each."""
+    right: tuple[bool, ...] = ()
+    """Whether each note is a right answer, which colours it."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Panels below each other."""
+
+    panels: tuple[Panel, ...]
+    caption: str
+    """A sentence for people."""
+
+
+def save_picture(picture: Picture, path: Path) -> tuple[int, int]:
+    """Draw a picture as a PNG, the same bytes for the same picture.
+
+    Returns:
+        Width and height in pixels.
+    """
+    rows = [_row(panel) for panel in picture.panels]
+    width = _TITLE + max(row.width for row in rows)
+    sheet = Image.new("RGB", (width, _GAP + sum(row.height + _GAP for row in rows)), _PAPER)
+    top, pen = _GAP, ImageDraw.Draw(sheet)
+    for panel, row in zip(picture.panels, rows, strict=True):
+        pen.multiline_text((_GAP, top), panel.title.replace(" ", "\n"), _INK, _font())
+        sheet.paste(row, (_TITLE, top))
+        top += row.height + _GAP
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path, "PNG")
+    return sheet.size
+
+
+def _row(panel: Panel) -> Image.Image:
+    cells = [_fitted(Image.fromarray(np.ascontiguousarray(image))) for image in panel.images]
+    height = max(cell.height for cell in cells)
+    row = Image.new("RGB", (sum(cell.width + _GAP for cell in cells), height + (_LINE if panel.notes else 0)), _PAPER)
+    pen, left = ImageDraw.Draw(row), 0
+    for number, cell in enumerate(cells):
+        row.paste(cell, (left, 0))
+        if panel.notes:
+            ink = _INK if not panel.right else _RIGHT if panel.right[number] else _WRONG
+            pen.text((left, height + 1), panel.notes[number], ink, _font())
+        left += cell.width + _GAP
+    return row
+
+
+def _fitted(image: Image.Image) -> Image.Image:
+    if image.height < _CELL:
+        factor = -(-_CELL // image.height)
+        return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+    if image.height > _MOST_CELL:
+        return image.resize((image.width * _MOST_CELL // image.height, _MOST_CELL), Image.Resampling.LANCZOS)
+    return image
+
+
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(13)
+
+
+def grid(images: npt.NDArray[np.uint8], columns: int) -> npt.NDArray[np.uint8]:
+    """Join samples to one image.
+
+    Args:
+        images: uint8 (N, H, W, 3).
+        columns: samples in a row; N is a multiple.
+
+    Returns:
+        uint8 (N / columns * H, columns * W, 3).
+    """
+    count, height, width, _ = images.shape
+    rows = images.reshape(count // columns, columns, height, width, 3).transpose(0, 2, 1, 3, 4)
+    return rows.reshape(count // columns * height, columns * width, 3)

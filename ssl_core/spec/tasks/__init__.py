@@ -1,0 +1,48 @@
+"""The pretext tasks' settings, a file each, told apart by `name`.
+
+A task becomes known to the API, the client, the docs and the tests by its place in `PretextTask`.
+"""
+
+from typing import Annotated, get_args
+
+from pydantic import Field
+
+from ssl_core.spec.tasks.barlow_twins import BarlowTwins
+from ssl_core.spec.tasks.base import Circumstances, Concern, Cropped, OptimizerDefaults, Task, TwoViews
+from ssl_core.spec.tasks.colorization import Colorization
+from ssl_core.spec.tasks.gan import Gan
+from ssl_core.spec.tasks.inpainting import Inpainting
+from ssl_core.spec.tasks.jigsaw import Jigsaw
+from ssl_core.spec.tasks.relative_position import RelativePosition
+from ssl_core.spec.tasks.rotation import Rotation
+from ssl_core.spec.tasks.simclr import SimCLR
+from ssl_core.spec.tasks.simmim import SimMIM
+
+PretextTask = Annotated[
+    Rotation | RelativePosition | Jigsaw | Colorization | Inpainting | Gan | SimCLR | BarlowTwins | SimMIM,
+    Field(discriminator="name"),
+]
+"""Any pretext task."""
+
+TASKS: dict[str, type[Task]] = {task.model_fields["name"].default: task for task in get_args(get_args(PretextTask)[0])}
+"""The pretext tasks by name."""
+
+__all__ = [
+    "TASKS",
+    "BarlowTwins",
+    "Circumstances",
+    "Colorization",
+    "Concern",
+    "Cropped",
+    "Gan",
+    "Inpainting",
+    "Jigsaw",
+    "OptimizerDefaults",
+    "PretextTask",
+    "RelativePosition",
+    "Rotation",
+    "SimCLR",
+    "SimMIM",
+    "Task",
+    "TwoViews",
+]

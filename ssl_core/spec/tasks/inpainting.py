@@ -1,0 +1,46 @@
+"""Inpainting's settings."""
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field
+
+from ssl_core.spec.base import Auto
+from ssl_core.spec.tasks.base import Circumstances, Concern, Cropped, OptimizerDefaults
+from ssl_core.statistics import Statistics
+
+
+class Inpainting(Cropped):
+    """Fill in a hidden region of an image.
+
+    To answer, an encoder has to understand the rest. Pathak et al., "Context Encoders: Feature Learning by Inpainting", CVPR 2016.
+    """
+
+    summary: ClassVar[str] = "Fill in a hidden region of an image."
+    learns_from: ClassVar[str] = "scenes and the shapes in them; learns slowly, and little where the surroundings tell everything"
+    paper: ClassVar[str] = "https://arxiv.org/abs/1604.07379"
+    optimizer: ClassVar[Literal["sgd", "adamw"] | None] = "adamw"
+    adamw: ClassVar[OptimizerDefaults] = OptimizerDefaults(0.001, 256, 0.01, 0.9, 0.99)
+
+    name: Literal["inpainting"] = "inpainting"
+    """The task's name."""
+    region: Literal["center", "blocks", "free_form"] = "blocks"
+    """What is hidden. `center`: a square in the middle; `blocks`: a few rectangles, drawn for each image and step;
+    `free_form`: blots of any form, drawn likewise."""
+    hidden: float = Field(default=0.25, ge=0.05, le=0.75)
+    """Area that is hidden, as a fraction of the image; on average, where it is drawn. 0.05 to 0.75."""
+    overlap: Auto | int = Field(default="auto", ge=0, le=64)
+    """Width of the rim of the hidden region that is shown and has to be answered too, in pixels. `auto`: a 32nd of the image's
+    side."""
+    overlap_weight: float = Field(default=10, ge=0, le=100)
+    """What an error in that rim counts, beside one inside. 0 to 100."""
+    adversarial: float = Field(default=0.001, ge=0, le=1)
+    """Share of the loss that a critic has, which tells filled regions from real ones; 0 leaves it out. 0 to 1."""
+    critic_rate: float = Field(default=0.1, gt=0, le=10)
+    """Learning rate of the critic, as a fraction of the encoder's. Above 0, at most 10."""
+
+    def resolved(self, about: Circumstances) -> Self:
+        task = super().resolved(about)
+        return task.model_copy(update={"overlap": about.image_size // 32}) if self.overlap == "auto" else task
+
+    def concerns(self, about: Statistics) -> list[Concern]:
+        return about.flat("there is nothing to fill in")

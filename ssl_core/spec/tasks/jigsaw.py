@@ -1,0 +1,65 @@
+"""Jigsaw's settings."""
+
+import math
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field
+
+from ssl_core.spec.base import Auto, SpecError
+from ssl_core.spec.tasks.base import Circumstances, Concern, Cropped, refuse_small_tiles
+from ssl_core.statistics import Statistics
+
+_LARGE_ENOUGH = 96
+"""Image side in pixels from which nine tiles show something each."""
+
+
+class Jigsaw(Cropped):
+    """Tell in which order the shuffled tiles of an image were.
+
+    To answer, an encoder has to know the parts of things and their places. Noroozi and Favaro, "Unsupervised Learning of Visual
+    Representations by Solving Jigsaw Puzzles", ECCV 2016.
+    """
+
+    summary: ClassVar[str] = "Predict by which of a set of permutations the tiles of an image were shuffled."
+    learns_from: ClassVar[str] = "the parts of things and their places; learns little from textures and from tiny images"
+    paper: ClassVar[str] = "https://arxiv.org/abs/1603.09246"
+
+    name: Literal["jigsaw"] = "jigsaw"
+    """The task's name."""
+    grid: Literal["auto", 2, 3] = "auto"
+    """Tiles in a row and in a column. `auto`: 2 below 96 px, 3 from there."""
+    permutations: Auto | int = Field(default="auto", ge=2, le=10_000)
+    """Number of permutations to choose from, as different from each other as can be; at most 24 with a grid of 2. `auto`: all 24
+    with a grid of 2, 100 with one of 3 (more are harder, and not better)."""
+    tile: float = Field(default=0.75, ge=0.5, le=0.9)
+    """Side of a tile as a fraction of its cell's: it lies in it at random, so that no edge goes on in the next tile. 0.5 to 0.9."""
+    grayscale: float = Field(default=0.66, ge=0, le=1)
+    """Probability that an image loses its colours, by which neighbours could be told. 0 to 1."""
+    color_jitter: float = Field(default=2, ge=0, le=32)
+    """Largest shift of each tile's channels, in levels of 255: colour fringes and equal tones tell neighbours. 0 to 32."""
+
+    def tile_side(self, image_size: int) -> int:
+        """Side of a tile, in pixels. Asked once the grid is decided."""
+        assert self.grid != "auto"
+        return round(image_size // self.grid * self.tile)
+
+    def resolved(self, about: Circumstances) -> Self:
+        grid = self.grid if self.grid != "auto" else (2 if about.image_size < _LARGE_ENOUGH else 3)
+        every = math.factorial(grid * grid)
+        if self.permutations != "auto" and self.permutations > every:
+            raise SpecError(
+                "task.permutations", f"a grid of {grid} has {every} permutations; `permutations` is {self.permutations}"
+            )
+        task = super().resolved(about)
+        task = task.model_copy(
+            update={"grid": grid, "permutations": min(100, every) if self.permutations == "auto" else self.permutations}
+        )
+        smaller = "choose a larger `image_size`" + (", or a `grid` of 2" if grid > 2 else "")
+        refuse_small_tiles(task.tile_side(about.image_size), about.encoder, self.name, smaller)
+        return task
+
+    def chance(self) -> float | None:
+        return None if self.permutations == "auto" else 1 / self.permutations
+
+    def concerns(self, about: Statistics) -> list[Concern]:
+        return [*about.borders("they tell the outer tiles' places"), *about.upscaled("its tiles hold next to nothing")]

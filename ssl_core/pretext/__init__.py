@@ -3,12 +3,24 @@
 from typing import Any
 
 from ssl_core.encoders import Encoder
+from ssl_core.pretext.barlow_twins import BarlowTwinsTask
 from ssl_core.pretext.base import PretextTask
+from ssl_core.pretext.colorization import ColorizationTask
+from ssl_core.pretext.jigsaw import JigsawTask
+from ssl_core.pretext.relative_position import RelativePositionTask
 from ssl_core.pretext.rotation import RotationTask
+from ssl_core.pretext.simclr import SimCLRTask
+from ssl_core.pretext.simmim import SimMIMTask
 from ssl_core.spec import ResolvedPretrain
 
 TASK_MODULES: dict[str, type[PretextTask[Any]]] = {
     "rotation": RotationTask,
+    "relative_position": RelativePositionTask,
+    "jigsaw": JigsawTask,
+    "colorization": ColorizationTask,
+    "simclr": SimCLRTask,
+    "barlow_twins": BarlowTwinsTask,
+    "simmim": SimMIMTask,
 }
 
 

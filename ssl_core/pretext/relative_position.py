@@ -1,0 +1,110 @@
+"""Relative position: where does this patch lie, seen from the middle?
+
+Doersch, Gupta and Efros, "Unsupervised Visual Representation Learning by Context Prediction", ICCV 2015.
+B: batch, S: image side, T: a patch's side, K: patches of each image that are looked at, 9 or 2, Q: questions, 8 * B or B.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ssl_core.augment import shift_and_flip
+from ssl_core.encoders import Encoder
+from ssl_core.pictures import Panel, Picture
+from ssl_core.pretext.base import PretextTask, Question, as_picture
+from ssl_core.pretext.tiles import cut, standardized, to_levels
+from ssl_core.spec import ResolvedPretrain
+from ssl_core.spec.tasks import RelativePosition
+
+_PLACES = ("top left", "top", "top right", "left", "right", "bottom left", "bottom", "bottom right")
+_CELLS = (0, 1, 2, 3, 5, 6, 7, 8)
+"""Of the 3 x 3 cells, those around the middle, as the answers count them."""
+_MIDDLE = 4
+_HIDDEN = 512
+_NOISE = 0.01
+"""Standard deviation of what takes the place of dropped channels, relative to that of the one that is kept."""
+
+
+class RelativePositionTask(PretextTask[RelativePosition]):
+    """Cuts patches with gaps between them and asks for the place of each beside the middle one.
+
+    A lens's colour fringes would tell where a patch was, and so would edges that go on from one to the next, and tones that
+    change over the image: hence the gaps, the jitter, the loss of colour, and the normalisation of each patch by itself.
+    """
+
+    def __init__(self, encoder: Encoder, spec: ResolvedPretrain) -> None:
+        super().__init__(encoder, spec)
+        self.patch = self.settings.patch(self.size)
+        self.jitter = max(1, round(self.settings.jitter * self.patch)) if self.settings.jitter else 0
+        self.head = nn.Sequential(
+            nn.Linear(2 * encoder.features, _HIDDEN, bias=False),
+            nn.BatchNorm1d(_HIDDEN),
+            nn.ReLU(inplace=True),
+            nn.Linear(_HIDDEN, len(_PLACES)),
+        )
+
+    def ask(self, images: Tensor) -> Question:
+        """`patches`: (B * K, 3, T, T), those of an image after each other, the middle one first; `places`: int64 (B, K - 1)."""
+        images = shift_and_flip(images, 0, flip=self.settings.flip)
+        batch, device = len(images), images.device
+        every = torch.tensor(_CELLS, device=device)
+        if self.settings.pairs == "all":
+            places = torch.arange(len(_PLACES), device=device).expand(batch, -1)
+        else:
+            places = torch.randint(len(_PLACES), (batch, 1), device=device)
+        cells = torch.cat([torch.full((batch, 1), _MIDDLE, device=device), every[places]], 1)  # (B, K)
+        top, left = self._corner(cells // 3), self._corner(cells % 3)
+        patches = self._normalized(cut(images, top, left, self.patch).float()).flatten(0, 1)
+        return {"patches": patches.contiguous(memory_format=torch.channels_last), "places": places}
+
+    def answer(self, question: Question) -> dict[str, Tensor]:
+        """`loss`: cross-entropy in nats; `accuracy`: 0 to 1, chance is 0.125."""
+        answers, places = self._answers(question), question["places"].flatten()
+        return {"loss": functional.cross_entropy(answers, places), "accuracy": (answers.argmax(1) == places).float().mean()}
+
+    def _answers(self, question: Question) -> Tensor:
+        features = self.encoder(question["patches"]).view(len(question["places"]), -1, self.encoder.features)  # (B, K, D)
+        middle, others = features[:, :1], features[:, 1:]
+        pairs = torch.cat([middle.expand_as(others), others], 2)  # (B, K - 1, 2D)
+        answers: Tensor = self.head(pairs.flatten(0, 1)).float()
+        return answers
+
+    def _corner(self, cells: Tensor) -> Tensor:
+        """Where patches begin, in pixels, of the number of their cell in a row or column, jittered and within the image."""
+        last = self.size - self.patch
+        jitter = torch.randint(-self.jitter, self.jitter + 1, cells.shape, device=cells.device)
+        return (cells * last // 2 + jitter).clamp_(0, last)
+
+    def _normalized(self, patches: Tensor) -> Tensor:
+        """Patches (B, K, 3, T, T), each by itself, without what a lens's colour fringes would tell."""
+        if self.settings.color == "project":
+            red, green, blue = patches.unbind(2)
+            fringes = (2 * green - red - blue).unsqueeze(2) / 6  # along the axis from magenta (-1, 2, -1) to green
+            patches = torch.cat([patches[:, :, :1] + fringes, patches[:, :, 1:2] - 2 * fringes, patches[:, :, 2:] + fringes], 2)
+        patches = standardized(patches)
+        if self.settings.color != "drop":
+            return patches
+        # The same channel of all patches of an image is kept, else the choice itself would say something.
+        kept = torch.randint(3, (len(patches), 1, 1, 1, 1), device=patches.device)
+        dropped = torch.arange(3, device=patches.device).view(1, 1, 3, 1, 1) != kept
+        return torch.where(dropped, torch.randn_like(patches) * _NOISE, patches)
+
+    def picture(self, images: Tensor) -> Picture:
+        one: Any = self.settings.model_copy(update={"pairs": "one"})
+        all_pairs, self.settings = self.settings, one
+        try:
+            question = self.ask(images)
+        finally:
+            self.settings = all_pairs
+        answers, places = self._answers(question).argmax(1), question["places"].flatten()
+        middle, other = to_levels(question["patches"]).view(len(images), 2, 3, self.patch, self.patch).unbind(1)
+        right = (answers == places).tolist()
+        panels = (
+            Panel("image", as_picture(images)),
+            Panel("middle", as_picture(middle)),
+            Panel("other", as_picture(other), tuple(_PLACES[place] for place in places)),
+            Panel("answer", as_picture(other), tuple(f"says {_PLACES[place]}" for place in answers), tuple(right)),
+        )
+        return Picture(panels, f"Of {len(right)} patches, the network tells the place of {sum(right)}.")

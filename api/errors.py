@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from records import errors
 from ssl_core.spec import SpecError
+from ssl_core.spec.tasks import field_of
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ def _of_union(mistakes: list[Any]) -> str:
 
 
 def _param(place: Sequence[Any]) -> str:
-    return ".".join(str(part) for part in place[1:] if not _UNION_MEMBER.match(str(part)))
+    return field_of([part for part in place[1:] if not _UNION_MEMBER.match(str(part))])
 
 
 def _message(found: dict[str, Any]) -> str:
@@ -122,6 +123,10 @@ def _message(found: dict[str, Any]) -> str:
         return "there is no such field; /docs lists those that there are"
     if kind == "literal_error":
         return f"must be {found['ctx']['expected']}, not {found['input']!r:.80}"
+    if kind == "union_tag_invalid":
+        return f"there is no {found['ctx']['tag']!r}; `name` may be {found['ctx']['expected_tags']}"
+    if kind == "union_tag_not_found":
+        return "its `name` is required"
     if kind == "missing":
         return "is required"
     if kind == "json_invalid":

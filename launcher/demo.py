@@ -111,14 +111,19 @@ def _compare(settings: Settings, dataset_id: str, bundle: Path, labels: Labels |
     labels = found if labels is None else labels
     if labels is None:
         return None
-    from ssl_core.embed import embed, load_encoder, untrained_encoder
+    from ssl_core.embed import embed, load_encoder, shown_as, untrained_encoder
     from ssl_core.evaluate.knn import knn_accuracy
 
     encoder, config = load_encoder(bundle)
     keep = np.sort(np.random.default_rng(0).permutation(np.flatnonzero(labels >= 0))[:_MOST_COMPARED])
     chosen, labels = pixels[keep], labels[keep]
     flat = chosen.reshape(len(chosen), -1).astype(np.float32) / 255
-    features = [embed(encoder, chosen), embed(untrained_encoder(config), chosen), flat - flat.mean(0)]
+    seen = shown_as(config)
+    features = [
+        embed(encoder, chosen, shown_as=seen),
+        embed(untrained_encoder(config), chosen, shown_as=seen),
+        flat - flat.mean(0),
+    ]
     trained, untrained, pixels_alone = (knn_accuracy(vectors, labels, k=_NEIGHBOURS) for vectors in features)
     chance = float(np.bincount(labels).max() / len(labels))
     return Comparison(trained, untrained, pixels_alone, chance, len(labels))

@@ -38,13 +38,26 @@ Largest relative difference between the features of the trained network and thos
 
 ## Preprocessing
 
-Upright RGB; the shorter side scaled to {size} px (bicubic), the middle {size} x {size} px cropped; values divided by 255, then
-normalised by mean {mean} and standard deviation {std}.
-
+Upright RGB; the shorter side scaled to {size} px (bicubic), the middle {size} x {size} px cropped; {color}values divided by
+255, then normalised by mean {mean} and standard deviation {std}.
+{conversion}
 ## Spec
 
 ```json
 {spec}
+```
+"""
+
+_LIGHTNESS = """
+The encoder has learned to see lightness alone, so each image becomes its CIE L* before the division:
+
+```python
+def lightness(levels):  # (N, 3, {size}, {size}), 0 to 255, RGB
+    share = levels / 255
+    linear = torch.where(share > 0.04045, ((share + 0.055) / 1.055) ** 2.4, share / 12.92)
+    y = 0.2126729 * linear[:, 0] + 0.7151522 * linear[:, 1] + 0.0721750 * linear[:, 2]
+    root = torch.where(y > (6 / 29) ** 3, y ** (1 / 3), y * (29 / 6) ** 2 / 3 + 4 / 29)
+    return (2.55 * (116 * root - 16)).unsqueeze(1).expand(-1, 3, -1, -1)
 ```
 """
 
@@ -133,6 +146,7 @@ def model_card(config: dict[str, Any]) -> str:
 
     spec, training = config["spec"], config["training"]
     family = ENCODERS[config["encoder"]["name"]].family
+    grey = config["preprocessing"]["color"] != "RGB"
     figures = "".join(
         f"| {name} | {training['first'].get(name, value):.4f} at first, {value:.4f} at the end |\n"
         for name, value in training["last"].items()
@@ -157,6 +171,8 @@ def model_card(config: dict[str, Any]) -> str:
         figures=figures,
         difference=config["export_difference"],
         code=loading_code(config, family),
+        color="colours replaced by lightness as below; " if grey else "",
+        conversion=_LIGHTNESS.format(size=config["image_size"]) if grey else "",
         mean=config["preprocessing"]["mean"],
         std=config["preprocessing"]["std"],
         spec=json.dumps(spec, indent=1),

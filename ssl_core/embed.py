@@ -5,15 +5,17 @@ N: images, S: side, D: features.
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from ssl_core.augment import Normalize
+from ssl_core.color import lightness
 from ssl_core.data import derived_seed
 from ssl_core.encoders import Encoder, build_encoder
+from ssl_core.export import LIGHTNESS
 from ssl_core.spec import ResolvedEncoder
 from ssl_core.weights import load_weights
 
@@ -36,13 +38,21 @@ def untrained_encoder(config: dict[str, Any]) -> Encoder:
     return build_encoder(ResolvedEncoder.model_validate(config["encoder"]), config["image_size"])
 
 
-def embed(encoder: Encoder, images: npt.NDArray[np.uint8], batch_size: int = 256) -> npt.NDArray[np.float32]:
+def shown_as(config: dict[str, Any]) -> Literal["rgb", "lightness"]:
+    """What a bundle's encoder was trained to see of an image, by its configuration."""
+    return "lightness" if config.get("preprocessing", {}).get("color") == LIGHTNESS else "rgb"
+
+
+def embed(
+    encoder: Encoder, images: npt.NDArray[np.uint8], batch_size: int = 256, *, shown_as: Literal["rgb", "lightness"] = "rgb"
+) -> npt.NDArray[np.float32]:
     """Pooled features of images, float32 (N, D), with batch normalisation in evaluation mode.
 
     Args:
         encoder: on any device.
         images: uint8 (N, S, S, 3).
         batch_size: images at a time.
+        shown_as: what the encoder was trained to see of an image; `shown_as(config)` tells it of a bundle.
     """
     device = next(encoder.parameters()).device
     normalize = Normalize().to(device)
@@ -51,5 +61,6 @@ def embed(encoder: Encoder, images: npt.NDArray[np.uint8], batch_size: int = 256
     with torch.no_grad():
         for start in range(0, len(images), batch_size):
             batch = torch.from_numpy(images[start : start + batch_size]).to(device).permute(0, 3, 1, 2)
-            features.append(encoder(normalize(batch)).float().cpu().numpy())
+            levels = lightness(batch) if shown_as == "lightness" else batch
+            features.append(encoder(normalize(levels)).float().cpu().numpy())
     return np.concatenate(features) if features else np.empty((0, encoder.features), np.float32)

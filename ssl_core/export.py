@@ -18,6 +18,8 @@ from ssl_core.errors import UserError
 from ssl_core.spec import DatasetFacts, ResolvedPretrain
 from ssl_core.trainer import Trained
 
+LIGHTNESS = "CIE L*"
+"""How a configuration says that the encoder sees the lightness alone."""
 WEIGHTS, CONFIG, CARD = "encoder.safetensors", "config.json", "README.md"
 _TOLERANCE = 1e-4
 
@@ -86,7 +88,7 @@ def _config(encoder: Encoder, spec: ResolvedPretrain, facts: DatasetFacts, train
         "parameters": parameters_of(encoder),
         "image_size": spec.image_size,
         "preprocessing": {
-            "color": "RGB",
+            "color": LIGHTNESS if spec.task.shown_as == "lightness" else "RGB",
             "resize_shorter_side": spec.image_size,
             "center_crop": spec.image_size,
             "interpolation": "bicubic",

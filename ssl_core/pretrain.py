@@ -13,6 +13,7 @@ from ssl_core.errors import UserError
 from ssl_core.events import Events
 from ssl_core.process import StopRequest
 from ssl_core.spec import PretrainSpec, ResolvedPretrain, SpecError, resolve
+from ssl_core.spec.tasks import field_of
 from ssl_core.statistics import statistics_of
 
 _PACKAGES = ("torch", "torchvision", "numpy", "pillow", "pyarrow", "safetensors")
@@ -81,7 +82,7 @@ def _read_spec(path: Path, data: Path, cache: Path, events: Events, stop: StopRe
     except OSError as error:
         raise UserError("invalid_spec", f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, part['loc'])) or 'spec'}: {part['msg']}" for part in error.errors())
+        told = "; ".join(f"{field_of(part['loc']) or 'spec'}: {part['msg']}" for part in error.errors())
         raise UserError("invalid_spec", f"{path.name}: {told}") from error
     except (SpecError, ValueError) as error:
         raise UserError("invalid_spec", f"{path.name}: {error}") from error

@@ -105,8 +105,8 @@ class ColorizationTask(CroppedTask[Colorization]):
     def answer(self, question: Question) -> dict[str, Tensor]:
         """Paint.
 
-        `loss`: cross-entropy in nats a place, each place by its weight; `information`: by how many nats the answer's cross-entropy,
-        unweighted, is below that of always answering the dataset's distribution; `accuracy`: of the likeliest bin, 0 to 1.
+        `loss`: cross-entropy in nats a place, each place by its weight; `information`: by how much it is below that of the best
+        answer that looks at no image, the dataset's own distribution; `accuracy`: of the likeliest bin, 0 to 1.
         """
         logits = self._logits(question["images"])
         neighbours, shares, weights = question["neighbours"], question["shares"], question["weights"]
@@ -114,9 +114,10 @@ class ColorizationTask(CroppedTask[Colorization]):
         places = counted.sum().clamp(min=1)
         each = -(functional.log_softmax(logits, 1).gather(1, neighbours) * shares).sum(1)  # (B, h, h)
         with torch.no_grad():
-            by_prior = -(self.prior.clamp(min=1e-9).log()[neighbours] * shares).sum(1)
+            blind = (self.prior * self._importance()).clamp(min=1e-9).log()
+            by_prior = -(blind[neighbours] * shares).sum(1)
             truth = neighbours.gather(1, shares.argmax(1, keepdim=True)).squeeze(1)
-            information = ((by_prior - each) * counted).sum() / places
+            information = ((by_prior - each) * weights).sum() / places
             accuracy = ((logits.argmax(1) == truth) * counted).sum() / places
         return {"loss": (each * weights).sum() / places, "information": information, "accuracy": accuracy}
 

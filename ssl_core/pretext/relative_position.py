@@ -4,8 +4,6 @@ Doersch, Gupta and Efros, "Unsupervised Visual Representation Learning by Contex
 B: batch, S: image side, T: a patch's side, K: patches of each image that are looked at, 9 or 2, Q: questions, 8 * B or B.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -49,12 +47,14 @@ class RelativePositionTask(PretextTask[RelativePosition]):
         """`patches`: (B * K, 3, T, T), those of an image after each other, the middle one first; `places`: int64 (B, K - 1)."""
         images = shift_and_flip(images, 0, flip=self.settings.flip)
         batch, device = len(images), images.device
-        every = torch.tensor(_CELLS, device=device)
         if self.settings.pairs == "all":
-            places = torch.arange(len(_PLACES), device=device).expand(batch, -1)
-        else:
-            places = torch.randint(len(_PLACES), (batch, 1), device=device)
-        cells = torch.cat([torch.full((batch, 1), _MIDDLE, device=device), every[places]], 1)  # (B, K)
+            return self._asked(images, torch.arange(len(_PLACES), device=device).expand(batch, -1))
+        return self._asked(images, torch.randint(len(_PLACES), (batch, 1), device=device))
+
+    def _asked(self, images: Tensor, places: Tensor) -> Question:
+        """The question about patches at places, int64 (B, K - 1)."""
+        middle = torch.full((len(images), 1), _MIDDLE, device=images.device)
+        cells = torch.cat([middle, places + (places >= _MIDDLE)], 1)  # (B, K): the middle one is no place to ask about
         top, left = self._corner(cells // 3), self._corner(cells % 3)
         patches = self._normalized(cut(images, top, left, self.patch).float()).flatten(0, 1)
         return {"patches": patches.contiguous(memory_format=torch.channels_last), "places": places}
@@ -92,19 +92,24 @@ class RelativePositionTask(PretextTask[RelativePosition]):
         return torch.where(dropped, torch.randn_like(patches) * _NOISE, patches)
 
     def picture(self, images: Tensor) -> Picture:
-        one: Any = self.settings.model_copy(update={"pairs": "one"})
-        all_pairs, self.settings = self.settings, one
-        try:
-            question = self.ask(images)
-        finally:
-            self.settings = all_pairs
+        flipped = shift_and_flip(images, 0, flip=self.settings.flip)
+        question = self._asked(flipped, torch.randint(len(_PLACES), (len(images), 1), device=images.device))
         answers, places = self._answers(question).argmax(1), question["places"].flatten()
-        middle, other = to_levels(question["patches"]).view(len(images), 2, 3, self.patch, self.patch).unbind(1)
+        patches = to_levels(question["patches"]).view(len(images), 2, 3, self.patch, self.patch)
         right = (answers == places).tolist()
         panels = (
-            Panel("image", as_picture(images)),
-            Panel("middle", as_picture(middle)),
-            Panel("other", as_picture(other), tuple(_PLACES[place] for place in places)),
-            Panel("answer", as_picture(other), tuple(f"says {_PLACES[place]}" for place in answers), tuple(right)),
+            Panel("image", as_picture(flipped)),
+            Panel("right", as_picture(self._laid_out(patches, places)), tuple(_PLACES[place] for place in places)),
+            Panel("answer", as_picture(self._laid_out(patches, answers)), tuple(_PLACES[place] for place in answers), tuple(right)),
         )
         return Picture(panels, f"Of {len(right)} patches, the network tells the place of {sum(right)}.")
+
+    def _laid_out(self, patches: Tensor, places: Tensor) -> Tensor:
+        """The middle patch and the other one (B, 2, 3, T, T), at its place (B,), on white: (B, 3, side, side)."""
+        step = round(self.patch * (1 + self.settings.gap))
+        sheet = patches.new_full((len(patches), 3, 2 * step + self.patch, 2 * step + self.patch), 255)
+        sheet[:, :, step : step + self.patch, step : step + self.patch] = patches[:, 0]
+        for one, patch, place in zip(sheet, patches[:, 1], places.tolist(), strict=True):
+            top, left = _CELLS[place] // 3 * step, _CELLS[place] % 3 * step
+            one[:, top : top + self.patch, left : left + self.patch] = patch
+        return sheet

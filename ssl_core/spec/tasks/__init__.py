@@ -3,6 +3,7 @@
 A task becomes known to the API, the client, the docs and the tests by its place in `PretextTask`.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, get_args
 
 from pydantic import Field
@@ -27,6 +28,15 @@ PretextTask = Annotated[
 TASKS: dict[str, type[Task]] = {task.model_fields["name"].default: task for task in get_args(get_args(PretextTask)[0])}
 """The pretext tasks by name."""
 
+
+def field_of(place: Sequence[str | int]) -> str:
+    """Name of a field as people write it, such as `task.crop`, of pydantic's place, which has the task's name in it too."""
+    parts = [str(part) for part in place]
+    if "task" in parts[:-1] and parts[parts.index("task") + 1] in TASKS:
+        del parts[parts.index("task") + 1]
+    return ".".join(parts)
+
+
 __all__ = [
     "TASKS",
     "BarlowTwins",
@@ -45,4 +55,5 @@ __all__ = [
     "SimMIM",
     "Task",
     "TwoViews",
+    "field_of",
 ]

@@ -29,7 +29,7 @@ class RelativePosition(Task):
     """Space between patches, as a fraction of a patch's side: without it, edges that go on would tell. 0.2 to 1."""
     jitter: float = Field(default=0.073, ge=0, le=0.2)
     """Largest shift of each patch from its place, as a fraction of its side, at least a pixel. 0 to 0.2."""
-    color: Literal["project", "drop", "keep"] = "drop"
+    color: Literal["project", "drop", "keep"] = "project"
     """What is done against a lens's colour fringes, which tell where in the photograph a patch was. `drop`: two of the three
     channels are replaced by noise; `project`: the green-magenta axis, on which the fringes lie, is taken out; `keep`: nothing."""
     flip: bool = True

@@ -1,0 +1,82 @@
+"""What the tests of the pretext tasks share."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from launcher.shapes import generate
+from ssl_core import checkpoint
+from ssl_core.data import Batches
+from ssl_core.encoders import build_encoder
+from ssl_core.pretext import PretextTask, build_task
+from ssl_core.process import StopRequest
+from ssl_core.spec import DatasetFacts, PretrainSpec, ResolvedPretrain, resolve
+from ssl_core.trainer import Trained, Trainer
+
+CPU = torch.device("cpu")
+
+
+def shapes(count: int, side: int) -> np.ndarray:
+    """Generated pictures of things, uint8 (count, side, side, 3)."""
+    images, _, _ = generate(count=count, seed=0, size=side)
+    return np.stack([np.asarray(image) for image in images])
+
+
+def noise(count: int, side: int, seed: int = 0) -> Tensor:
+    """uint8 (count, 3, side, side), channels last."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (count, side, side, 3), dtype=torch.uint8, generator=generator).permute(0, 3, 1, 2)
+
+
+def spec_of(
+    task: str, *, size: int = 32, encoder: str = "tiny", images: int = 1000, batch: int = 8, **asked: object
+) -> ResolvedPretrain:
+    """A resolved spec; what else is given are the task's settings or, with an underscore before it, the spec's."""
+    settings = {name: value for name, value in asked.items() if not name.startswith("_")}
+    others = {name[1:]: value for name, value in asked.items() if name.startswith("_")}
+    spec = {"task": {"name": task, **settings}, "encoder": {"name": encoder}, "image_size": size, "batch_size": batch, "steps": 6}
+    return resolve(PretrainSpec.model_validate({**spec, **others}), DatasetFacts(images=images, median_side=size)).on_device("cpu")
+
+
+def task_of(spec: ResolvedPretrain, images: np.ndarray | None = None) -> PretextTask:
+    """A task with fresh weights; it has looked at images if there are some."""
+    torch.manual_seed(spec.seed)
+    task = build_task(spec, build_encoder(spec.encoder, spec.image_size))
+    if images is not None:
+        task.prepare(images)
+    return task.to(memory_format=torch.channels_last)
+
+
+def batch_of(images: np.ndarray, count: int) -> Tensor:
+    """The first few as a batch."""
+    return torch.from_numpy(images[:count]).permute(0, 3, 1, 2)
+
+
+class Recorder:
+    """Keeps events and asks to stop at a step."""
+
+    def __init__(self, stop: StopRequest, stop_at: int | None) -> None:
+        self.events: list[dict] = []
+        self._stop, self._stop_at = stop, stop_at
+
+    def emit(self, type_: str, **fields: object) -> None:
+        self.events.append({"type": type_, **fields})
+        if type_ == "metrics" and fields["step"] == self._stop_at:
+            self._stop.set()
+
+    def of(self, type_: str) -> list[dict]:
+        return [event for event in self.events if event["type"] == type_]
+
+
+def trained(
+    images: np.ndarray, spec: ResolvedPretrain, out: Path, *, stop_at: int | None = None
+) -> tuple[Trained, PretextTask, Recorder]:
+    """Train, from a checkpoint if there is one. Raises InterruptedRun if it is to stop on the way."""
+    stop = StopRequest()
+    recorder = Recorder(stop, stop_at)
+    task = task_of(spec, images)
+    trainer = Trainer(task, spec, Batches(images, spec.batch_size, spec.seed, CPU), out, recorder, stop, checkpoint_seconds=1e9)
+    trainer.resume(checkpoint.newest_first(out / "checkpoints"))
+    return trainer.run(), task, recorder

@@ -3,19 +3,26 @@
 N: images, S: side, D: features.
 """
 
+import importlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from ssl_core.augment import Normalize
 from ssl_core.data import derived_seed
 from ssl_core.encoders import Encoder, build_encoder
 from ssl_core.spec import ResolvedEncoder
 from ssl_core.weights import load_weights
+
+ShownAs = Literal["rgb", "lightness"]
+"""What of an image an encoder is shown: everything, or its lightness L* alone in place of red, green and blue."""
 
 
 def load_encoder(bundle: Path) -> tuple[Encoder, dict[str, Any]]:
@@ -36,20 +43,57 @@ def untrained_encoder(config: dict[str, Any]) -> Encoder:
     return build_encoder(ResolvedEncoder.model_validate(config["encoder"]), config["image_size"])
 
 
-def embed(encoder: Encoder, images: npt.NDArray[np.uint8], batch_size: int = 256) -> npt.NDArray[np.float32]:
+def embed(
+    encoder: Encoder, images: npt.NDArray[np.uint8], batch_size: int = 256, *, shown_as: ShownAs = "rgb"
+) -> npt.NDArray[np.float32]:
     """Pooled features of images, float32 (N, D), with batch normalisation in evaluation mode.
 
     Args:
         encoder: on any device.
         images: uint8 (N, S, S, 3).
         batch_size: images at a time.
+        shown_as: what the encoder was shown of images in its training, as its task's `shown_as` says.
     """
+    encoder.eval()
+    with torch.no_grad():
+        features = [encoder(batch).float().cpu().numpy() for batch in _inputs(encoder, images, batch_size, shown_as)]
+    return np.concatenate(features) if features else np.empty((0, encoder.features), np.float32)
+
+
+def embed_stages(
+    encoder: Encoder, images: npt.NDArray[np.uint8], batch_size: int = 256, *, shown_as: ShownAs = "rgb", grid: int = 1
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Features of images after each stage, by the stage's name, with batch normalisation in evaluation mode.
+
+    Classic tasks are at their best before the last stage, so a comparison has to look at several.
+
+    Args:
+        encoder: on any device.
+        images: uint8 (N, S, S, 3), at least one.
+        batch_size: images at a time.
+        shown_as: as of `embed`.
+        grid: G. Each map of C channels is averaged over G x G parts: 1, the mean over all of it; 2 keeps some of what is where.
+
+    Returns:
+        float32 (N, C * G * G) each; of ViT the mean over all tokens but the first.
+    """
+    encoder.eval()
+    features: dict[str, list[npt.NDArray[np.float32]]] = {}
+    with torch.no_grad():
+        for batch in _inputs(encoder, images, batch_size, shown_as):
+            for name, maps in encoder.stage_maps(batch).items():
+                pooled = functional.adaptive_avg_pool2d(maps.float(), grid).flatten(1)
+                features.setdefault(name, []).append(pooled.cpu().numpy())
+    return {name: np.concatenate(parts) for name, parts in features.items()}
+
+
+def _inputs(encoder: Encoder, images: npt.NDArray[np.uint8], batch_size: int, shown_as: ShownAs) -> Iterator[Tensor]:
+    """Normalised batches on the encoder's device, each (B, 3, S, S)."""
     device = next(encoder.parameters()).device
     normalize = Normalize().to(device)
-    encoder.eval()
-    features = []
-    with torch.no_grad():
-        for start in range(0, len(images), batch_size):
-            batch = torch.from_numpy(images[start : start + batch_size]).to(device).permute(0, 3, 1, 2)
-            features.append(encoder(normalize(batch)).float().cpu().numpy())
-    return np.concatenate(features) if features else np.empty((0, encoder.features), np.float32)
+    for start in range(0, len(images), batch_size):
+        batch = torch.from_numpy(images[start : start + batch_size]).to(device).permute(0, 3, 1, 2)
+        if shown_as == "lightness":
+            color: Any = importlib.import_module("ssl_core.color")
+            batch = color.lightness(batch)
+        yield normalize(batch)

@@ -56,7 +56,7 @@ def embed(
     """
     encoder.eval()
     with torch.no_grad():
-        features = [encoder(batch).float().cpu().numpy() for batch in _inputs(encoder, images, batch_size, shown_as)]
+        features = [encoder(batch).float().cpu().numpy() for batch in inputs(encoder, images, batch_size, shown_as)]
     return np.concatenate(features) if features else np.empty((0, encoder.features), np.float32)
 
 
@@ -80,14 +80,14 @@ def embed_stages(
     encoder.eval()
     features: dict[str, list[npt.NDArray[np.float32]]] = {}
     with torch.no_grad():
-        for batch in _inputs(encoder, images, batch_size, shown_as):
+        for batch in inputs(encoder, images, batch_size, shown_as):
             for name, maps in encoder.stage_maps(batch).items():
                 pooled = functional.adaptive_avg_pool2d(maps.float(), grid).flatten(1)
                 features.setdefault(name, []).append(pooled.cpu().numpy())
     return {name: np.concatenate(parts) for name, parts in features.items()}
 
 
-def _inputs(encoder: Encoder, images: npt.NDArray[np.uint8], batch_size: int, shown_as: ShownAs) -> Iterator[Tensor]:
+def inputs(encoder: Encoder, images: npt.NDArray[np.uint8], batch_size: int, shown_as: ShownAs) -> Iterator[Tensor]:
     """Normalised batches on the encoder's device, each (B, 3, S, S)."""
     device = next(encoder.parameters()).device
     normalize = Normalize().to(device)

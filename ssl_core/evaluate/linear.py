@@ -155,10 +155,9 @@ class _Problem:
         def loss() -> Tensor:
             optimizer.zero_grad()
             weights = scale * scaled
-            value = functional.cross_entropy(self._turned @ weights + bias, self._y) + strength / 2 * weights.square().sum()
+            value: Tensor = functional.cross_entropy(self._turned @ weights + bias, self._y) + strength / 2 * weights.square().sum()
             torch.autograd.backward(value)
             return value
 
         optimizer.step(loss)
-        found: Tensor = torch.cat([self._axes @ (scale * scaled), bias.unsqueeze(0)]).detach()
-        return found
+        return torch.cat([self._axes @ (scale * scaled), bias.unsqueeze(0)]).detach()

@@ -8,8 +8,8 @@ Protocol, for each seed: it draws the images to train on, the labelled ones amon
 the order and the augmentation. An encoder is trained by the code that a job runs, and frozen. Its features after each stage,
 averaged over the image (or over a grid, `--grid 2`), go to kNN (k 20, T 0.07) and to the linear probe of
 `ssl_core.evaluate.linear`. Beside it goes the encoder with the same initial weights, untrained, once as it is and once
-("recalibrated") with batch-norm statistics taken over the training images. The stage, for each of them on its own, and the better of
-the two untrained ones are chosen by accuracy on a fifth of the labelled training images; test accuracy is reported of what was
+("recalibrated") with batch-norm statistics taken over the training images. The stage, for each of them on its own, and the better
+of the two untrained ones are chosen by accuracy on a fifth of the labelled training images; test accuracy is reported of what was
 chosen. Task and untrained encoder see the same labels, so their difference is taken within each seed; its interval is Student's t
 over the seeds.
 """

@@ -4,7 +4,7 @@ Run it by `python -m benchmarks.throughput [--configurations tiny@32,resnet18@32
 [--steps 20] [--rounds 3] [--batch-size 32] [--device cpu] [--lightly-python PYTHON]`. On a CPU, ResNets want a small batch.
 
 - *training*: the trainer as a job runs it, on a uint8 memory map: augmentation, optimizer, figures, events, checkpoints every 30 s.
-  Neither its first steps nor the pictures after an epoch are timed.
+  Neither its first steps nor the pictures after an epoch are timed. Take enough steps for some checkpoints if their cost matters.
 - *limit*: forward and backward of the same networks on one question that lies ready on the device, in the same precision and memory
   format; the optimizers change nothing. A task cannot be trained faster with these networks.
 - *plain*: `benchmarks.plain`, for the tasks that have a loop there.
@@ -42,6 +42,8 @@ from ssl_core.trainer import Trainer
 
 _WARM_UP = 3
 _CHECKPOINT_SECONDS = 30
+_REPORT_EVERY = 50
+"""Steps between figures in a job of 25,000 steps or more. A short one has them after every step."""
 
 
 class Still(Optimizer):
@@ -55,11 +57,12 @@ class Still(Optimizer):
 
 
 class TimedTrainer(Trainer):
-    """A trainer that knows how long it took after its first steps, pictures aside."""
+    """A trainer that knows how long it took after its first steps, pictures aside, and keeps figures as often as a long one."""
 
-    seconds_timed = 0.0
-    _since = 0.0
-    _drawing = 0.0
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._report_every = _REPORT_EVERY
+        self._since = self._drawing = 0.0
 
     def _train_step(self, images: Tensor) -> None:
         if self._step == _WARM_UP:

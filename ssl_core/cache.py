@@ -39,6 +39,8 @@ _PIXELS = "images.u8"
 _REPORT = "report.json"
 _NEW = ".new"
 _UNBOUNDED = sys.maxsize
+_KEPT_IN_MEMORY = 0.5
+"""Share of the machine's memory up to which a set is expected to stay there once it is read."""
 _MAP_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
 """Python names it from 3.13 on; Linux has it everywhere."""
 
@@ -291,6 +293,9 @@ def _open(entry: Path) -> DecodedImages:
     flags, access = mmap.MAP_PRIVATE | _MAP_NORESERVE, mmap.PROT_READ | mmap.PROT_WRITE
     with (entry / _PIXELS).open("rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, flags=flags, prot=access)
+    if len(mapped) > _KEPT_IN_MEMORY * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
+        # Images are read in random order, and the kernel would read megabytes around each, in vain if they do not stay in memory.
+        mapped.madvise(mmap.MADV_RANDOM)
     images = np.frombuffer(mapped, np.uint8).reshape(shape)
     labels = None if index["labels"] is None else np.array(index["labels"], np.int64)
     facts = DatasetFacts(images=index["count"], median_side=index["median_side"])

@@ -4,12 +4,15 @@ N: images, S: side, D: features.
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from ssl_core.augment import Normalize
 from ssl_core.color import lightness
@@ -18,6 +21,9 @@ from ssl_core.encoders import Encoder, build_encoder
 from ssl_core.export import LIGHTNESS
 from ssl_core.spec import ResolvedEncoder
 from ssl_core.weights import load_weights
+
+ShownAs = Literal["rgb", "lightness"]
+"""What of an image an encoder is shown: everything, or its lightness L* alone in place of red, green and blue."""
 
 
 def load_encoder(bundle: Path) -> tuple[Encoder, dict[str, Any]]:
@@ -38,13 +44,13 @@ def untrained_encoder(config: dict[str, Any]) -> Encoder:
     return build_encoder(ResolvedEncoder.model_validate(config["encoder"]), config["image_size"])
 
 
-def shown_as(config: dict[str, Any]) -> Literal["rgb", "lightness"]:
+def shown_as(config: dict[str, Any]) -> ShownAs:
     """What a bundle's encoder was trained to see of an image, by its configuration."""
     return "lightness" if config.get("preprocessing", {}).get("color") == LIGHTNESS else "rgb"
 
 
 def embed(
-    encoder: Encoder, images: npt.NDArray[np.uint8], batch_size: int = 256, *, shown_as: Literal["rgb", "lightness"] = "rgb"
+    encoder: Encoder, images: npt.NDArray[np.uint8], batch_size: int = 256, *, shown_as: ShownAs = "rgb"
 ) -> npt.NDArray[np.float32]:
     """Pooled features of images, float32 (N, D), with batch normalisation in evaluation mode.
 
@@ -54,13 +60,43 @@ def embed(
         batch_size: images at a time.
         shown_as: what the encoder was trained to see of an image; `shown_as(config)` tells it of a bundle.
     """
+    encoder.eval()
+    with torch.no_grad():
+        features = [encoder(batch).float().cpu().numpy() for batch in inputs(encoder, images, batch_size, shown_as)]
+    return np.concatenate(features) if features else np.empty((0, encoder.features), np.float32)
+
+
+def embed_stages(
+    encoder: Encoder, images: npt.NDArray[np.uint8], batch_size: int = 256, *, shown_as: ShownAs = "rgb", grid: int = 1
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Features of images after each stage, by the stage's name, with batch normalisation in evaluation mode.
+
+    Classic tasks are at their best before the last stage, so a comparison has to look at several.
+
+    Args:
+        encoder: on any device.
+        images: uint8 (N, S, S, 3), at least one.
+        batch_size: images at a time.
+        shown_as: as of `embed`.
+        grid: G. Each map of C channels is averaged over G x G parts: 1, the mean over all of it; 2 keeps some of what is where.
+
+    Returns:
+        float32 (N, C * G * G) each; of ViT the mean over all tokens but the first.
+    """
+    encoder.eval()
+    features: dict[str, list[npt.NDArray[np.float32]]] = {}
+    with torch.no_grad():
+        for batch in inputs(encoder, images, batch_size, shown_as):
+            for name, maps in encoder.stage_maps(batch).items():
+                pooled = functional.adaptive_avg_pool2d(maps.float(), grid).flatten(1)
+                features.setdefault(name, []).append(pooled.cpu().numpy())
+    return {name: np.concatenate(parts) for name, parts in features.items()}
+
+
+def inputs(encoder: Encoder, images: npt.NDArray[np.uint8], batch_size: int, shown_as: ShownAs) -> Iterator[Tensor]:
+    """Normalised batches on the encoder's device, each (B, 3, S, S)."""
     device = next(encoder.parameters()).device
     normalize = Normalize().to(device)
-    encoder.eval()
-    features = []
-    with torch.no_grad():
-        for start in range(0, len(images), batch_size):
-            batch = torch.from_numpy(images[start : start + batch_size]).to(device).permute(0, 3, 1, 2)
-            levels = lightness(batch) if shown_as == "lightness" else batch
-            features.append(encoder(normalize(levels)).float().cpu().numpy())
-    return np.concatenate(features) if features else np.empty((0, encoder.features), np.float32)
+    for start in range(0, len(images), batch_size):
+        batch = torch.from_numpy(images[start : start + batch_size]).to(device).permute(0, 3, 1, 2)
+        yield normalize(lightness(batch) if shown_as == "lightness" else batch)

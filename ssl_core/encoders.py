@@ -47,13 +47,19 @@ class Encoder(nn.Module):
             self.network(images)
         return maps
 
+    def stage_maps(self, images: Tensor) -> dict[str, Tensor]:
+        """What each stage sees where, (B, C, h, w) whatever the family, by the stage's name. ViT's first token is left out."""
+        return {name: self._as_map(output) for name, output in self.stages(images).items()}
+
     def feature_map(self, images: Tensor) -> Tensor:
         """What the last stage sees where, (B, C, h, w), of normalised images (B, 3, S, S)."""
-        last: Tensor = self.stages(images)[self._stages[-1]]
-        if last.ndim == 4:
-            return last.permute(0, 3, 1, 2) if self._channels_come_last else last
-        side = math.isqrt(last.shape[1] - 1)  # ViT's first token stands for the whole image
-        return last[:, 1:].transpose(1, 2).reshape(len(last), -1, side, side)
+        return self._as_map(self.stages(images)[self._stages[-1]])
+
+    def _as_map(self, output: Tensor) -> Tensor:
+        if output.ndim == 4:
+            return output.permute(0, 3, 1, 2) if self._channels_come_last else output
+        side = math.isqrt(output.shape[1] - 1)  # ViT's first token stands for the whole image
+        return output[:, 1:].transpose(1, 2).reshape(len(output), -1, side, side)
 
     def map_shape(self, image_size: int) -> tuple[int, int]:
         """Channels C and side h = w of the feature map of square images, `image_size` in pixels."""

@@ -1,9 +1,12 @@
+import json
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from ssl_core.cache import _open
 from ssl_core.data import Batches, derived_seed, draw_as_of
 
 CPU = torch.device("cpu")
@@ -61,6 +64,44 @@ class TestPrefetched:
         batches.per_epoch = 0  # no order can be made
         with pytest.raises(ZeroDivisionError):
             list(batches.since(0, 4))
+
+
+def own_mib() -> float:
+    """Memory that this process holds for itself; pages of files that are mapped are the kernel's to take back."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon:")) / 1024
+
+
+class TestMemory:
+    SIDE = 128
+
+    def entry(self, folder: Path, count: int) -> Path:
+        """An entry of the cache whose pixels are a hole in a file and take no space."""
+        index = {"count": count, "size": self.SIDE, "median_side": self.SIDE, "labels": None, "label_names": [], "splits": None}
+        (folder / "index.json").write_text(json.dumps(index))
+        with (folder / "images.u8").open("wb") as file:
+            file.truncate(count * self.SIDE**2 * 3)
+        return folder
+
+    @pytest.mark.parametrize("resident", [False, None])
+    def test_does_not_grow_with_the_set(self, tmp_path: Path, resident: bool | None):
+        images = _open(self.entry(tmp_path, 1_000_000)).images  # 49 GB, more than most machines that run this have
+        before = own_mib()
+        batches = Batches(images, 64, 0, CPU, resident=resident)
+        most = 0.0
+        for batch in batches.since(0, 30):
+            assert batch.shape == (64, 3, self.SIDE, self.SIDE)
+            most = max(most, own_mib() - before)
+        # The order of the images, 8 bytes each, twice while it is drawn; and a few batches of 3 MiB.
+        assert most < 100
+
+    @pytest.mark.parametrize(("count", "at_random"), [(10, False), (1_000_000, True)])
+    def test_nothing_is_read_ahead_of_a_set_that_memory_cannot_keep(self, tmp_path: Path, count: int, at_random: bool):
+        images = _open(self.entry(tmp_path, count)).images
+        maps = Path("/proc/self/smaps").read_text().split(str(tmp_path / "images.u8"))
+        flags = next(line for line in maps[1].splitlines() if line.startswith("VmFlags:"))
+        assert ("rr" in flags.split()) == at_random  # "random read advise provided"
+        assert len(images) == count
 
 
 class TestSeeds:

@@ -100,7 +100,7 @@ def _mistakes(found: Sequence[Any]) -> list[Mistake]:
     """One mistake a field, where pydantic has one for every type that the field could have had."""
     by_param: dict[str, list[Any]] = {}
     for mistake in found:
-        by_param.setdefault(_param(mistake["loc"]), []).append(mistake)
+        by_param.setdefault(_param(mistake), []).append(mistake)
     return [Mistake(param=param, message=_of_union(mistakes)) for param, mistakes in by_param.items()]
 
 
@@ -113,8 +113,8 @@ def _of_union(mistakes: list[Any]) -> str:
     return _message(others[0]) + alternative
 
 
-def _param(place: Sequence[Any]) -> str:
-    return field_of([part for part in place[1:] if not _UNION_MEMBER.match(str(part))])
+def _param(found: dict[str, Any]) -> str:
+    return field_of([part for part in found["loc"][1:] if not _UNION_MEMBER.match(str(part))], found["type"])
 
 
 def _message(found: dict[str, Any]) -> str:
@@ -124,9 +124,9 @@ def _message(found: dict[str, Any]) -> str:
     if kind == "literal_error":
         return f"must be {found['ctx']['expected']}, not {found['input']!r:.80}"
     if kind == "union_tag_invalid":
-        return f"there is no {found['ctx']['tag']!r}; `name` may be {found['ctx']['expected_tags']}"
+        return f"must be one of {found['ctx']['expected_tags']}, not {found['ctx']['tag']!r:.80}"
     if kind == "union_tag_not_found":
-        return "its `name` is required"
+        return "is required"
     if kind == "missing":
         return "is required"
     if kind == "json_invalid":

@@ -82,7 +82,7 @@ def _read_spec(path: Path, data: Path, cache: Path, events: Events, stop: StopRe
     except OSError as error:
         raise UserError("invalid_spec", f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        told = "; ".join(f"{field_of(part['loc']) or 'spec'}: {part['msg']}" for part in error.errors())
+        told = "; ".join(f"{field_of(part['loc'], part['type']) or 'spec'}: {part['msg']}" for part in error.errors())
         raise UserError("invalid_spec", f"{path.name}: {told}") from error
     except (SpecError, ValueError) as error:
         raise UserError("invalid_spec", f"{path.name}: {error}") from error

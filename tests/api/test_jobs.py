@@ -59,7 +59,9 @@ class TestCreate:
     @pytest.mark.parametrize(
         ("change", "param", "says"),
         [
-            ({"task": {"name": "rotaton"}}, "task.name", "must be 'rotation'"),
+            ({"task": {"name": "rotaton"}}, "task.name", "must be one of 'rotation', 'relative_position'"),
+            ({"task": {"crop": "none"}}, "task.name", "is required"),
+            ({"task": {"name": "simclr", "crop": "none"}}, "task.crop", "no such field"),
             ({"task": {"name": "rotation", "angle": 3}}, "task.angle", "no such field"),
             ({"encoder": {"name": "resnet19"}}, "encoder.name", "resnet18"),
             ({"colour": "red"}, "colour", "no such field"),

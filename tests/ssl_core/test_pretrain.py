@@ -196,7 +196,8 @@ class TestRefusals:
         [
             ({"batch_size": IMAGES + 1}, "invalid_spec", f"the dataset has {IMAGES} images"),
             ({"device": "cuda"}, "no_gpu", "no GPU"),
-            ({"task": {"name": "jigsaw"}}, "invalid_spec", "task.name: Input should be 'rotation'"),
+            ({"task": {"name": "jigsow"}}, "invalid_spec", "task.name: Input tag 'jigsow'"),
+            ({"task": {"name": "jigsaw", "tiles": 3}}, "invalid_spec", "task.tiles: Extra inputs are not permitted"),
             ({"steps": 0, "colour": 1}, "invalid_spec", "colour: Extra inputs are not permitted"),
             (
                 {"optimizer": {"learning_rate": 100, "warmup": 0, "schedule": "constant", "weight_decay": 1}, "steps": 60},

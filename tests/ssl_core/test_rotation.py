@@ -3,9 +3,9 @@ import torch
 
 from ssl_core.augment import quarter_turns
 from ssl_core.encoders import build_encoder
-from ssl_core.pretext import TASK_MODULES, build_task
+from ssl_core.pretext import build_task
 from ssl_core.pretext.rotation import RotationTask
-from ssl_core.spec import TASKS, DatasetFacts, PretrainSpec, ResolvedPretrain, resolve
+from ssl_core.spec import DatasetFacts, PretrainSpec, ResolvedPretrain, resolve
 
 
 def spec_of(**task: object) -> ResolvedPretrain:
@@ -26,11 +26,6 @@ def task_of(**task: object) -> RotationTask:
 @pytest.fixture
 def images() -> torch.Tensor:
     return torch.randint(0, 256, (6, 16, 16, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
-
-
-class TestRegistry:
-    def test_every_task_that_can_be_asked_for_has_a_module(self):
-        assert set(TASK_MODULES) == set(TASKS)
 
 
 class TestRotated:

@@ -29,9 +29,16 @@ TASKS: dict[str, type[Task]] = {task.model_fields["name"].default: task for task
 """The pretext tasks by name."""
 
 
-def field_of(place: Sequence[str | int]) -> str:
-    """Name of a field as people write it, such as `task.crop`, of pydantic's place, which has the task's name in it too."""
+def field_of(place: Sequence[str | int], kind: str = "") -> str:
+    """Name of a field as people write it, such as `task.crop`.
+
+    Args:
+        place: where pydantic found a mistake; it has the task's name in it too.
+        kind: pydantic's type of the mistake. One in the name of a task it places at the task.
+    """
     parts = [str(part) for part in place]
+    if kind in {"union_tag_invalid", "union_tag_not_found"}:
+        parts.append("name")
     if "task" in parts[:-1] and parts[parts.index("task") + 1] in TASKS:
         del parts[parts.index("task") + 1]
     return ".".join(parts)

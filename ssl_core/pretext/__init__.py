@@ -6,6 +6,8 @@ from ssl_core.encoders import Encoder
 from ssl_core.pretext.barlow_twins import BarlowTwinsTask
 from ssl_core.pretext.base import PretextTask
 from ssl_core.pretext.colorization import ColorizationTask
+from ssl_core.pretext.gan import GanTask
+from ssl_core.pretext.inpainting import InpaintingTask
 from ssl_core.pretext.jigsaw import JigsawTask
 from ssl_core.pretext.relative_position import RelativePositionTask
 from ssl_core.pretext.rotation import RotationTask
@@ -18,6 +20,8 @@ TASK_MODULES: dict[str, type[PretextTask[Any]]] = {
     "relative_position": RelativePositionTask,
     "jigsaw": JigsawTask,
     "colorization": ColorizationTask,
+    "inpainting": InpaintingTask,
+    "gan": GanTask,
     "simclr": SimCLRTask,
     "barlow_twins": BarlowTwinsTask,
     "simmim": SimMIMTask,

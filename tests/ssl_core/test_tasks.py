@@ -99,10 +99,10 @@ class TestAnswer:
             spec = spec_of(name, encoder=encoder, size=size)
         except SpecError:
             pytest.skip("refused, with a reason")
-        images = shapes(8, spec.task.decode_size(size))
+        images = shapes(4, spec.task.decode_size(size))
         task = task_of(spec, images).train()
         with torch.no_grad():
-            question = task.ask(batch_of(images, 8))
+            question = task.ask(batch_of(images, 4))
         assert task.training_step(question, task.optimizers())["loss"].isfinite()
 
 

@@ -1,10 +1,11 @@
 """Inpainting's settings."""
 
+import math
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
-from ssl_core.spec.base import Auto
+from ssl_core.spec.base import Auto, SpecError
 from ssl_core.spec.tasks.base import Circumstances, Concern, Cropped, OptimizerDefaults
 from ssl_core.statistics import Statistics
 
@@ -29,8 +30,8 @@ class Inpainting(Cropped):
     hidden: float = Field(default=0.25, ge=0.05, le=0.75)
     """Area that is hidden, as a fraction of the image; on average, where it is drawn. 0.05 to 0.75."""
     overlap: Auto | int = Field(default="auto", ge=0, le=64)
-    """Width of the rim of the hidden region that is shown and has to be answered too, in pixels. `auto`: a 32nd of the image's
-    side."""
+    """Width of the rim of the region that is shown and has to be answered too, in pixels, at most an eighth of the side of a square
+    of the hidden area. `auto`: a 32nd of the image's side, if it may be as much."""
     overlap_weight: float = Field(default=10, ge=0, le=100)
     """What an error in that rim counts, beside one inside. 0 to 100."""
     adversarial: float = Field(default=0.001, ge=0, le=1)
@@ -40,7 +41,16 @@ class Inpainting(Cropped):
 
     def resolved(self, about: Circumstances) -> Self:
         task = super().resolved(about)
-        return task.model_copy(update={"overlap": about.image_size // 32}) if self.overlap == "auto" else task
+        widest = int(math.sqrt(self.hidden) * about.image_size / 8)
+        if self.overlap == "auto":
+            return task.model_copy(update={"overlap": min(about.image_size // 32, widest)})
+        if self.overlap > widest:
+            raise SpecError(
+                "task.overlap",
+                f"a rim of {self.overlap} px leaves too little hidden of {self.hidden:.0%} of an image of {about.image_size} px; "
+                f"choose at most {widest}",
+            )
+        return task
 
     def concerns(self, about: Statistics) -> list[Concern]:
         return about.flat("there is nothing to fill in")

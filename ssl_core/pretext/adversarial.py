@@ -3,7 +3,7 @@
 B: samples, half of a discriminator's batch.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -24,18 +24,18 @@ def relativistic_losses(real: Tensor, made: Tensor) -> tuple[Tensor, Tensor]:
     return functional.softplus(-margin).mean(), functional.softplus(margin).mean()
 
 
-def gradient_penalty(scores: Tensor, samples: Tensor) -> Tensor:
-    """Squared length of the scores' gradient with respect to each sample, the mean; differentiable.
+def gradient_penalty(scores: Tensor, samples: Sequence[Tensor]) -> Tensor:
+    """Squared length of the scores' gradient with respect to each sample, the mean; differentiable. Summed over groups of samples.
 
     R1 where the samples are real, R2 where they are made: Mescheder, Geiger and Nowozin, "Which Training Methods for GANs do
     actually Converge?", ICML 2018.
 
     Args:
-        scores: (B,), computed from `samples` in fp32.
-        samples: (B, …), which require gradients.
+        scores: of all samples, computed in fp32.
+        samples: groups, each (B, …), which require gradients.
     """
-    (gradient,) = torch.autograd.grad(scores.sum(), samples, create_graph=True)
-    return gradient.square().flatten(1).sum(1).mean()
+    gradients = torch.autograd.grad(scores.sum(), samples, create_graph=True)
+    return torch.stack([gradient.square().flatten(1).sum(1).mean() for gradient in gradients]).sum()
 
 
 class Average(nn.Module):

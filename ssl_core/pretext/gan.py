@@ -116,7 +116,7 @@ class GanTask(PretextTask[Gan]):
         real, made = real.detach().requires_grad_(), made.requires_grad_()
         of_real, of_made = self.scores(real, made)
         metrics = self._figures(of_real, of_made)
-        metrics["penalty"] = self.gamma / 2 * (gradient_penalty(of_real, real) + gradient_penalty(of_made, made))
+        metrics["penalty"] = self.gamma / 2 * gradient_penalty(torch.cat([of_real, of_made]), (real, made))
         optimizer.zero_grad(set_to_none=True)
         (metrics["loss"] + metrics["penalty"]).backward()  # type: ignore[no-untyped-call]  # torch's stubs lack it
         optimizer.step()
@@ -196,14 +196,14 @@ class Generator(nn.Module):
         nn.init.zeros_(self.start.bias)
 
     def forward(self, latents: Tensor) -> Tensor:
-        """(B, 3, S, S) of (B, Z)."""
+        """(B, 3, S, S) of -1 to 1, of (B, Z)."""
         scaled = latents * latents.square().mean(1, keepdim=True).add(1e-8).rsqrt() / latents.shape[1] ** 0.5
         maps = self.start(scaled).view(len(latents), -1, self.sides[0], self.sides[0])
         maps = self.blocks[0](maps.contiguous(memory_format=torch.channels_last))
         for side, narrow, block in zip(self.sides[1:], self.narrow, self.blocks[1:], strict=True):
             # Narrowing commutes with interpolation, and is cheaper before.
             maps = block(functional.interpolate(narrow(maps), (side, side), mode="bilinear"))
-        images: Tensor = self.image(maps)
+        images: Tensor = self.image(maps).tanh()  # bounded: behind batch norm a discriminator cannot call them back
         return images
 
 

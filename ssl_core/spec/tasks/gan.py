@@ -21,7 +21,7 @@ class Gan(Task):
     learns_from: ClassVar[str] = "what makes images real: textures, shapes, scenes; needs thousands of images and many steps"
     paper: ClassVar[str] = "https://arxiv.org/abs/2501.05441"
     optimizer: ClassVar[Literal["sgd", "adamw"] | None] = "adamw"
-    adamw: ClassVar[OptimizerDefaults] = OptimizerDefaults(2e-4, None, 0.0, 0.0, 0.99)
+    adamw: ClassVar[OptimizerDefaults] = OptimizerDefaults(5e-4, None, 0.0, 0.0, 0.99)
     sgd: ClassVar[OptimizerDefaults] = OptimizerDefaults(0.01, None, 0.0, 0.0)
 
     name: Literal["gan"] = "gan"
@@ -29,9 +29,9 @@ class Gan(Task):
     latent: int = Field(default=64, ge=8, le=1024)
     """Length of the generator's random input. 8 to 1024."""
     width: Auto | int = Field(default="auto", ge=8, le=512)
-    """Channels of the generator's last stage; the stages before have up to 8 times as many. `auto`: 32 beside `tiny`, else 64."""
+    """Channels of the generator's last stage; the stages before have up to 8 times as many. `auto`: 16 beside `tiny`, else 64."""
     gamma: Auto | float = Field(default="auto", ge=0, le=100)
-    """Weight of the gradient penalties R1 and R2. `auto`: 0.05 at 32 px, growing with the number of pixels."""
+    """Weight of the gradient penalties R1 and R2. `auto`: 0.5 at 32 px, growing with the number of pixels."""
     augment: float = Field(default=0.3, ge=0, le=1)
     """Probability of each change (shift, colour, cut-out) to what the discriminator sees, real or not, so that it does not learn
     the images by heart. 0 to 1."""
@@ -44,8 +44,8 @@ class Gan(Task):
         return 64 if image_size <= SMALL_IMAGE else 32
 
     def resolved(self, about: Circumstances) -> Self:
-        width = (32 if about.encoder.name == "tiny" else 64) if self.width == "auto" else self.width
-        gamma = round(0.05 * (about.image_size / 32) ** 2, 4) if self.gamma == "auto" else self.gamma
+        width = (16 if about.encoder.name == "tiny" else 64) if self.width == "auto" else self.width
+        gamma = round(0.5 * (about.image_size / 32) ** 2, 4) if self.gamma == "auto" else self.gamma
         return self.model_copy(update={"width": width, "gamma": gamma})
 
     def concerns(self, about: Statistics) -> list[Concern]:

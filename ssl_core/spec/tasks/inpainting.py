@@ -20,19 +20,19 @@ class Inpainting(Cropped):
     learns_from: ClassVar[str] = "scenes and the shapes in them; learns slowly, and little where the surroundings tell everything"
     paper: ClassVar[str] = "https://arxiv.org/abs/1604.07379"
     optimizer: ClassVar[Literal["sgd", "adamw"] | None] = "adamw"
-    adamw: ClassVar[OptimizerDefaults] = OptimizerDefaults(0.001, 256, 0.01, 0.9, 0.99)
+    adamw: ClassVar[OptimizerDefaults] = OptimizerDefaults(0.002, 256, 0.01, 0.9, 0.99)
 
     name: Literal["inpainting"] = "inpainting"
     """The task's name."""
     region: Literal["center", "blocks", "free_form"] = "blocks"
     """What is hidden. `center`: a square in the middle; `blocks`: a few rectangles, drawn for each image and step;
     `free_form`: blots of any form, drawn likewise."""
-    hidden: float = Field(default=0.25, ge=0.05, le=0.75)
+    hidden: float = Field(default=0.4, ge=0.05, le=0.75)
     """Area that is hidden, as a fraction of the image; on average, where it is drawn. 0.05 to 0.75."""
     overlap: Auto | int = Field(default="auto", ge=0, le=64)
     """Width of the rim of the region that is shown and has to be answered too, in pixels, at most an eighth of the side of a square
     of the hidden area. `auto`: a 32nd of the image's side, if it may be as much."""
-    overlap_weight: float = Field(default=10, ge=0, le=100)
+    overlap_weight: float = Field(default=2, ge=0, le=100)
     """What an error in that rim counts, beside one inside. 0 to 100."""
     adversarial: float = Field(default=0.001, ge=0, le=1)
     """Share of the loss that a critic has, which tells filled regions from real ones; 0 leaves it out. 0 to 1."""

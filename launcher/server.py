@@ -116,6 +116,7 @@ class Server:
             "PRETEXT_PORT": str(self._port),
             "PRETEXT_WORKERS": str(settings.workers),
             "PRETEXT_DEVICE": settings.device,
+            "PRETEXT_WARM": str(settings.warm),
             "PYTHONUNBUFFERED": "1",
         }
         if self._logs is not None:

@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     """Trainings that one worker runs at a time. Ingests run beside them."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """What a worker trains on. `auto`: the GPU if there is one."""
+    warm: bool = True
+    """Whether a worker keeps a process with PyTorch loaded, so that a training begins seconds earlier; it takes about 350 MB."""
     checkpoint_seconds: float = Field(default=30, gt=0)
     """Seconds of training between checkpoints."""
     lease_seconds: float = Field(default=15, gt=0)

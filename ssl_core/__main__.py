@@ -1,6 +1,6 @@
 """`python -m ssl_core`: ingest or pretrain, alone at a shell or supervised by a worker.
 
-Torch is imported only by the commands that need it, and after their data is decoded.
+Torch is imported only by the commands that need it, and after their data is decoded; or before there is anything to do, by `wait`.
 """
 
 import argparse
@@ -33,8 +33,11 @@ def parser() -> argparse.ArgumentParser:
     pretrain.add_argument("--resume", type=Path, help="checkpoint to go on from (default: the one in OUT, if any)")
     pretrain.add_argument("--checkpoint-seconds", type=float, default=30, help="seconds between checkpoints")
 
+    wait = commands.add_parser("wait", help="load what a training needs, and do what standard input then says (for a worker)")
+
     for command in (ingest, pretrain):
         command.add_argument("--out", type=Path, required=True, help="folder for what the command makes")
+    for command in (ingest, pretrain, wait):
         command.add_argument("--events-fd", type=int, help="file descriptor that events are written to as JSON lines")
         command.add_argument("--supervisor", type=int, help="process id without which this process has nothing to live for")
     return parser
@@ -72,6 +75,13 @@ def main() -> int:
     events: Events = TextEvents() if arguments.events_fd is None else PipeEvents(arguments.events_fd)
     stop = StopRequest()
     stop.install()
+    if arguments.command == "wait":
+        from ssl_core.warm import wait_for_work
+
+        command = wait_for_work()
+        if command is None:
+            return EXIT_OK
+        arguments = parser().parse_args(command)
     try:
         arguments.out.mkdir(parents=True, exist_ok=True)
         run(arguments, events, stop)

@@ -255,8 +255,9 @@ def _decode(shards: list[Path], entry: Path, size: int, cache_bytes: int, events
 
 def _decode_all(groups: list[Group], pixels: Path, size: int, count: int, events: Events, stop: StopRequest) -> None:
     ticker, done, started = Ticker(_TELL_SECONDS), 0, time.monotonic()
-    # Forked before torch is imported: its threads would not survive the fork.
-    pool = ProcessPoolExecutor(cores(), get_context("fork"), initializer=die_with, initargs=(os.getpid(),))
+    # Forking is quick, but where torch is loaded its threads would not survive it.
+    context = get_context("spawn" if "torch" in sys.modules else "fork")
+    pool = ProcessPoolExecutor(cores(), context, initializer=die_with, initargs=(os.getpid(),))
     try:
         for rows in pool.map(_decode_group, groups, [pixels] * len(groups), [size] * len(groups)):
             done += rows

@@ -106,7 +106,9 @@ def blobs(tmp_path: Path) -> LocalBlobs:
 @pytest.fixture
 def settings(tmp_path: Path, sqlite_url: str, valkey: str) -> Settings:
     """Settings of a server that has nothing running but Valkey."""
-    return Settings(data_dir=tmp_path / "data", database_url=sqlite_url, broker_url=valkey, min_free_bytes=0, lease_seconds=5)
+    return Settings(
+        data_dir=tmp_path / "data", database_url=sqlite_url, broker_url=valkey, min_free_bytes=0, lease_seconds=5, warm=False
+    )
 
 
 def empty_database(server: str, template: str = "template1") -> str:

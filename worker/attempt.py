@@ -27,6 +27,7 @@ from worker.heartbeat import Heartbeat
 from worker.journal import Journal
 from worker.kinds import Kind, Workplace
 from worker.pictures import Pictures
+from worker.spares import Spares
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class Attempt:
         kind: the kind of the job, prepared.
         place: where the attempt works.
         arguments: the child's command line.
+        spares: where a process may be that runs it; None if the job does not need one.
         stopping: set when the worker has to go; the job is handed back then.
     """
 
@@ -68,6 +70,7 @@ class Attempt:
         kind: Kind,
         place: Workplace,
         arguments: list[str],
+        spares: Spares | None,
         stopping: threading.Event,
     ) -> None:
         self._database = database
@@ -77,6 +80,7 @@ class Attempt:
         self._kind = kind
         self._place = place
         self._arguments = arguments
+        self._spares = spares
         self._stopping = stopping
         self._journal = Journal(database, lease)
         self._pictures = Pictures(database, blobs, lease, place.out, self._warn)
@@ -91,11 +95,7 @@ class Attempt:
             with Heartbeat(
                 self._database, self._lease, every=settings.heartbeat_seconds, lasting=settings.lease_seconds
             ) as heartbeat:
-                child = Child(self._arguments, self._place.folder / "log.txt")
-                try:
-                    outcome = self._watch(child, heartbeat)
-                finally:
-                    child.close()
+                outcome = self._watched(heartbeat)
                 self._settle(outcome)
         except LeaseLostError:
             logger.warning("%s went to another attempt than %d; this one stops", self._lease.job_id, self._lease.attempt)
@@ -104,6 +104,18 @@ class Attempt:
                 self._kind.discard(self._place)
         finally:
             shutil.rmtree(self._place.folder, ignore_errors=True)
+
+    def _watched(self, heartbeat: Heartbeat) -> Outcome:
+        spare = self._spares.take() if self._spares is not None else None
+        try:
+            child = Child(self._arguments, self._place.folder / "log.txt", spare)
+            try:
+                return self._watch(child, heartbeat)
+            finally:
+                child.close()
+        finally:
+            if spare is not None:
+                spare.close()
 
     def _watch(self, child: Child, heartbeat: Heartbeat) -> Outcome:
         flush = Ticker(_FLUSH_SECONDS)

@@ -23,35 +23,89 @@ def _environment() -> dict[str, str]:
     return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
 
 
+def _start(arguments: Sequence[str], *, stdin: int, output: BinaryIO | int) -> "tuple[subprocess.Popen[bytes], int]":
+    """Start a process, and give it with the descriptor that its events are read from."""
+    reading, writing = os.pipe()
+    command = [sys.executable, "-m", "ssl_core", *arguments, "--events-fd", str(writing), "--supervisor", str(os.getpid())]
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=stdin,
+            stdout=output,
+            stderr=output,
+            pass_fds=[writing],
+            start_new_session=True,
+            env=_environment(),
+        )
+    except BaseException:
+        os.close(reading)
+        raise
+    finally:
+        os.close(writing)
+    return process, reading
+
+
+class Spare:
+    """A process that loads what a training needs and waits for one.
+
+    The kernel ends it with the thread that makes it: that has to be one that lives as long as the worker.
+    """
+
+    def __init__(self) -> None:
+        self._process, self._reading = _start(["wait"], stdin=subprocess.PIPE, output=subprocess.DEVNULL)
+        self._free = True
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is there and has nothing to do yet. It may still be loading; a command line waits for it then."""
+        return self._free and self._process.poll() is None
+
+    def take(self, arguments: Sequence[str], log: Path) -> "tuple[subprocess.Popen[bytes], int] | None":
+        """Have it run a command line; as of `_start`. None if it is not there any more."""
+        if not self.waits:
+            return None
+        order = json.dumps({"arguments": list(arguments), "log": str(log.resolve())})
+        log.touch()
+        assert self._process.stdin is not None
+        try:
+            with self._process.stdin as pipe:
+                pipe.write(order.encode() + b"\n")
+        except OSError:
+            return None
+        self._free = False
+        return self._process, self._reading
+
+    def close(self) -> None:
+        """End it, if nobody took it."""
+        if not self._free:
+            return
+        self._free = False
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        self._process.wait()
+        os.close(self._reading)
+
+
 class Child:
     """`python -m ssl_core …` in a process group of its own, so that whatever it starts goes with it.
 
     Args:
         arguments: the command line behind `python -m ssl_core`.
         log: file that its standard output and error go to.
+        spare: a process that takes the command line, if one is at hand; else one is started.
     """
 
-    def __init__(self, arguments: Sequence[str], log: Path) -> None:
+    def __init__(self, arguments: Sequence[str], log: Path, spare: "Spare | None" = None) -> None:
         self._log = log
         self._events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        reading, writing = os.pipe()
-        command = [sys.executable, "-m", "ssl_core", *arguments, "--events-fd", str(writing), "--supervisor", str(os.getpid())]
-        try:
+        taken = spare.take(arguments, log) if spare is not None else None
+        if taken is None:
             with log.open("ab") as output:
-                self._process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    pass_fds=[writing],
-                    start_new_session=True,
-                    env=_environment(),
-                )
-        except BaseException:
-            os.close(reading)
-            raise
-        finally:
-            os.close(writing)
+                taken = _start(arguments, stdin=subprocess.DEVNULL, output=output)
+        self._process, reading = taken
         self._reader = threading.Thread(target=self._read, args=[os.fdopen(reading, "rb")], name=f"events-{self.pid}", daemon=True)
         self._reader.start()
 

@@ -22,6 +22,7 @@ from records.settings import Settings
 from records.states import JobState
 from worker.attempt import Attempt
 from worker.kinds import KINDS, Kind, Workplace
+from worker.spares import Spares
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Engine:
         self._sizes = {"train": settings.workers, "ingest": 1}
         self._free = {lane: threading.Semaphore(size) for lane, size in self._sizes.items()}
         self._stopping = threading.Event()
+        self._spares = Spares() if settings.warm else None
         self._reaper = threading.Thread(target=self._reap_until_stopped, name="reaper", daemon=True)
 
     @property
@@ -56,6 +58,8 @@ class Engine:
         """Begin to look after the queue."""
         self._sweep_scratch()
         self._reaper.start()
+        if self._spares is not None:
+            self._spares.start()
 
     def stop(self) -> None:
         """Hand back what runs and take nothing more. Returns at once; the calls of `work` return when their job is handed back."""
@@ -66,6 +70,8 @@ class Engine:
         self._stopping.set()
         if self._reaper.is_alive():
             self._reaper.join()
+        if self._spares is not None:
+            self._spares.close()
         try:
             with self._database.write() as session:
                 workers.gone(session, self.worker_id)
@@ -103,7 +109,11 @@ class Engine:
             return False
         attempt = self._claim(waiting[0])
         if attempt is not None:
-            attempt.run()
+            try:
+                attempt.run()
+            finally:
+                if self._spares is not None:
+                    self._spares.refill()
         return True
 
     def _claim(self, job_id: str) -> Attempt | None:
@@ -134,6 +144,7 @@ class Engine:
             kind=kind,
             place=place,
             arguments=arguments,
+            spares=self._spares if kind.lane == "train" else None,
             stopping=self._stopping,
         )
 

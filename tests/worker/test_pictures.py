@@ -293,4 +293,3 @@ class TestJob:
         found = drawn(job_id)
         assert [epoch for epoch, _, _ in found] == list(range(16))
         assert (found[0][1], found[1][1], found[-1][1]) == (2, 1, 2)
-        assert len({caption for _, _, caption in found}) == 2

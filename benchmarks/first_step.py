@@ -1,7 +1,7 @@
 """Seconds from `POST /v1/jobs` to the end of the first step, of a set that is decoded already, with a warm process and without.
 
 Run it by `python -m benchmarks.first_step [--jobs 7] [--encoder tiny] [--image-size 32]`. Both servers run at once, and the jobs go
-to them in turn, so that what else the machine does falls on both. The time of a step is that which the training process notes itself.
+to them in turn, so that what else the machine does falls on both. The time of a step is that which the training notes itself.
 """
 
 import argparse

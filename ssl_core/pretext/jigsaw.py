@@ -24,7 +24,7 @@ class JigsawTask(CroppedTask[Jigsaw]):
     """Shuffles tiles and asks for the permutation. The encoder sees each tile alone; only the head sees them beside each other.
 
     What would tell without knowing what is shown is taken away: a tile lies in its cell at random, so that no edge goes on in the
-    next; its channels are shifted against each other , and normalised by their own mean and deviation; most images are grey.
+    next; its channels are shifted against each other, and normalised by their own mean and deviation; most images are grey.
     """
 
     def __init__(self, encoder: Encoder, spec: ResolvedPretrain) -> None:
@@ -32,7 +32,9 @@ class JigsawTask(CroppedTask[Jigsaw]):
         grid, count = self.settings.grid, self.settings.permutations
         assert grid != "auto"
         assert count != "auto"
+        assert self.settings.color_jitter != "auto"
         self.grid = grid
+        self.jitter = self.settings.color_jitter
         self.tile = self.settings.tile_side(self.size)
         orders = torch.from_numpy(permutation_set(grid * grid, count).astype("int64"))
         self.register_buffer("orders", orders)
@@ -50,11 +52,15 @@ class JigsawTask(CroppedTask[Jigsaw]):
         wanted = torch.randint(len(self.orders), (batch,), device=device)
         cells = self.orders[wanted]  # (B, K): which cell's tile comes at each place
         cell = self.size // self.grid
-        margin = torch.randint(0, cell - self.tile + 1, (2, *cells.shape), device=device)
+        room = cell - self.tile
+        kept = min(self.jitter, room // 2)  # no channel shows anything of the next cell
+        margin = torch.randint(kept, room - kept + 1, (2, *cells.shape), device=device)
         top = cells // self.grid * cell + margin[0]
         left = cells % self.grid * cell + margin[1]
-        tiles = cut(images, top, left, self.tile).float()  # (B, K, 3, T, T)
-        tiles = standardized(self._without_fringes(self._gray_for_some(tiles)))
+        if self.jitter:
+            shifts = torch.randint(-self.jitter, self.jitter + 1, (2, *cells.shape, 3), device=device)
+            top, left = top.unsqueeze(2) + shifts[0], left.unsqueeze(2) + shifts[1]
+        tiles = standardized(self._gray_for_some(cut(images, top, left, self.tile).float()))  # (B, K, 3, T, T)
         return {"tiles": tiles.flatten(0, 1).contiguous(memory_format=torch.channels_last), "orders": wanted}
 
     def answer(self, question: Question) -> dict[str, Tensor]:
@@ -73,13 +79,6 @@ class JigsawTask(CroppedTask[Jigsaw]):
         luma = (_LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue).unsqueeze(2)
         gray = torch.rand(len(tiles), 1, 1, 1, 1, device=tiles.device) < self.settings.grayscale
         return torch.where(gray, luma, tiles)
-
-    def _without_fringes(self, tiles: Tensor) -> Tensor:
-        """Scale each tile's channels a little, by draws of their own, before they are normalised together."""
-        jitter = self.settings.color_jitter
-        if not jitter:
-            return tiles
-        return tiles + (2 * torch.rand(*tiles.shape[:3], 1, 1, device=tiles.device) - 1) * jitter
 
     def picture(self, images: Tensor) -> Picture:
         cropped = self.cropped(images)

@@ -15,7 +15,7 @@ def permutation_set(things: int, count: int) -> npt.NDArray[np.uint8]:
 
     Noroozi and Favaro, "Unsupervised Learning of Visual Representations by Solving Jigsaw Puzzles", ECCV 2016, algorithm 1. Of
     several that are equally far, the one with the largest sum of distances is taken, of these the first in lexicographic order: the
-    set is the same everywhere and always.
+    set is the same everywhere and always. Of nine things, 9 permutations differ in all places, 72 in 7, 100 in 6, 1,000 in 5.
 
     Args:
         things: K, up to 9.

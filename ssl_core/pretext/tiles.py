@@ -11,20 +11,23 @@ _QUIET = 1.0
 
 
 def cut(images: Tensor, top: Tensor, left: Tensor, side: int) -> Tensor:
-    """Cut tiles.
+    """Cut tiles. What would lie outside of the image is its edge.
 
     Args:
         images: (B, 3, S, S).
-        top: int64 (B, K), first row of each tile.
-        left: int64 (B, K), first column.
+        top: int64, first row of each tile (B, K), or of each channel of it (B, K, 3).
+        left: first column, likewise.
         side: T, in pixels.
 
     Returns:
         (B, K, 3, T, T) of the same type.
     """
     place = torch.arange(side, device=images.device)
-    rows, columns = top.unsqueeze(2) + place, left.unsqueeze(2) + place  # (B, K, T)
+    rows, columns = ((start.unsqueeze(-1) + place).clamp_(0, images.shape[3] - 1) for start in (top, left))  # (B, K, …, T)
     sample = torch.arange(len(images), device=images.device).view(-1, 1, 1, 1)
+    if top.ndim == 3:
+        channel = torch.arange(3, device=images.device).view(1, 1, 3, 1, 1)
+        return images[sample.unsqueeze(4), channel, rows.unsqueeze(4), columns.unsqueeze(3)]
     picked = images.permute(0, 2, 3, 1)[sample, rows.unsqueeze(3), columns.unsqueeze(2)]  # (B, K, T, T, 3)
     return picked.permute(0, 1, 4, 2, 3)
 

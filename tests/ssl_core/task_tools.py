@@ -54,14 +54,20 @@ def batch_of(images: np.ndarray, count: int) -> Tensor:
     return torch.from_numpy(images[:count]).permute(0, 3, 1, 2)
 
 
-class Recorder:
-    """Keeps events and asks to stop at a step."""
+class DiedError(Exception):
+    """A training that ended without being able to do anything about it."""
 
-    def __init__(self, stop: StopRequest, stop_at: int | None) -> None:
+
+class Recorder:
+    """Keeps events, and asks to stop, or dies, at a step."""
+
+    def __init__(self, stop: StopRequest, stop_at: int | None, die_at: int | None) -> None:
         self.events: list[dict] = []
-        self._stop, self._stop_at = stop, stop_at
+        self._stop, self._stop_at, self._die_at = stop, stop_at, die_at
 
     def emit(self, type_: str, **fields: object) -> None:
+        if type_ == "metrics" and fields["step"] == self._die_at:
+            raise DiedError
         self.events.append({"type": type_, **fields})
         if type_ == "metrics" and fields["step"] == self._stop_at:
             self._stop.set()
@@ -71,12 +77,18 @@ class Recorder:
 
 
 def trained(
-    images: np.ndarray, spec: ResolvedPretrain, out: Path, *, stop_at: int | None = None
+    images: np.ndarray, spec: ResolvedPretrain, out: Path, *, stop_at: int | None = None, die_at: int | None = None
 ) -> tuple[Trained, PretextTask, Recorder]:
-    """Train, from a checkpoint if there is one. Raises InterruptedRun if it is to stop on the way."""
+    """Train, from a checkpoint if there is one.
+
+    Raises:
+        InterruptedRun: it is to stop on the way.
+        DiedError: it is to die; checkpoints are written after each step then.
+    """
     stop = StopRequest()
-    recorder = Recorder(stop, stop_at)
+    recorder = Recorder(stop, stop_at, die_at)
     task = task_of(spec, images)
-    trainer = Trainer(task, spec, Batches(images, spec.batch_size, spec.seed, CPU), out, recorder, stop, checkpoint_seconds=1e9)
+    every = 1e9 if die_at is None else 0
+    trainer = Trainer(task, spec, Batches(images, spec.batch_size, spec.seed, CPU), out, recorder, stop, checkpoint_seconds=every)
     trainer.resume(checkpoint.newest_first(out / "checkpoints"))
     return trainer.run(), task, recorder

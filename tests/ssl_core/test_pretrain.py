@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageOps
 from safetensors.torch import load_file
 
 from launcher.shapes import generate, write_zip
@@ -213,6 +214,54 @@ class TestRefusals:
             run("a", **change)
         assert caught.value.code == code
         assert says in str(caught.value)
+
+
+class TestConcerns:
+    @pytest.fixture
+    def shown(self, tmp_path: Path):
+        """Trains on pictures after something was done to them."""
+
+        def train(change, **task: object) -> Recorder:
+            folder = tmp_path / "pictures"
+            folder.mkdir()
+            for number, image in enumerate(generate(count=64, seed=0, size=32)[0]):
+                change(Image.fromarray(image)).save(folder / f"{number}.png")
+            spec = {"task": task, "encoder": {"name": "tiny"}, "steps": 3, "batch_size": 16}
+            (tmp_path / "spec.json").write_text(json.dumps(spec))
+            stop = StopRequest()
+            recorder = Recorder(stop)
+            run_pretrain(
+                tmp_path / "spec.json",
+                data=folder,
+                out=tmp_path / "out",
+                cache=tmp_path / "cache",
+                cache_bytes=1 << 30,
+                dataset_key=None,
+                resume=None,
+                checkpoint_seconds=1000,
+                events=recorder,
+                stop=stop,
+            )
+            return recorder
+
+        return train
+
+    def test_colorization_of_grey_images_is_refused_before_it_begins(self, shown, tmp_path: Path):
+        with pytest.raises(UserError) as caught:
+            shown(lambda image: image.convert("L"), name="colorization")
+        assert caught.value.code == "unsuitable_data"
+        assert "100% of the images are grey" in str(caught.value)
+        assert "rotation" in str(caught.value)
+        assert not (tmp_path / "out" / "pictures").exists()
+
+    def test_borders_are_warned_of(self, shown):
+        recorder = shown(lambda image: ImageOps.expand(image.crop((0, 0, 32, 28)), (0, 4, 0, 0), "black"), name="rotation")
+        (warning,) = [event["message"] for event in recorder.of("log") if event["level"] == "warning"]
+        assert "even border" in warning
+        assert len(recorder.of("result")) == 1
+
+    def test_good_images_are_not(self, shown):
+        assert [event for event in shown(lambda image: image, name="rotation").of("log") if event["level"] == "warning"] == []
 
 
 class TestBundle:

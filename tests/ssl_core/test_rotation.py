@@ -1,3 +1,6 @@
+import math
+
+import numpy as np
 import pytest
 import torch
 
@@ -6,6 +9,8 @@ from ssl_core.encoders import build_encoder
 from ssl_core.pretext import build_task
 from ssl_core.pretext.rotation import RotationTask
 from ssl_core.spec import DatasetFacts, PretrainSpec, ResolvedPretrain, resolve
+from tests.ssl_core import task_tools
+from tests.ssl_core.task_tools import shapes
 
 
 def spec_of(**task: object) -> ResolvedPretrain:
@@ -76,3 +81,57 @@ class TestForward:
         metrics = task_of()(images)
         assert metrics["loss"].item() == pytest.approx(1.386, abs=0.5)
         assert all(value.ndim == 0 for value in metrics.values())
+
+
+def without_up(count: int) -> np.ndarray:
+    """Pictures whose phases are scrambled and whose spectrum is the same in all four directions: nothing in them has an up."""
+    generator = np.random.default_rng(0)
+    pictures = shapes(200, 40).astype(np.float64)
+    strength = np.abs(np.fft.fft2(pictures - pictures.mean(), axes=(1, 2))).mean(0)
+    strength = (strength + strength.transpose(1, 0, 2)) / 2
+    noise = generator.normal(size=(count, 40, 40, 3))
+    phases = np.fft.fft2(noise, axes=(1, 2))
+    scrambled = np.fft.ifft2(strength * phases / np.abs(phases), axes=(1, 2)).real
+    return np.clip(128 + 50 * scrambled / scrambled.std(), 0, 255).astype(np.uint8)
+
+
+def learned(images: np.ndarray, steps: int = 60, **settings: object) -> float:
+    """Accuracy on images that were not trained on, 300 of them."""
+    spec = task_tools.spec_of("rotation", _optimizer={"warmup": 0}, _steps=steps, **settings)
+    side = spec.task.decode_size(32)
+    task = task_tools.task_of(spec).train()
+    (optimizer,) = task.optimizers()
+    data = torch.from_numpy(np.ascontiguousarray(images[:, :side, :side])).permute(0, 3, 1, 2)
+    for step in range(steps):
+        torch.manual_seed(step)
+        with torch.no_grad():
+            question = task.ask(data[torch.randperm(len(data) - 300)[:32]])
+        task.training_step(question, [optimizer])
+    torch.manual_seed(0)
+    with torch.no_grad():  # batch norm as in training, or a few steps would say nothing
+        return float(task.answer(task.ask(data[-300:]))["accuracy"])
+
+
+class TestCheats:
+    CHANCE = 0.25 + 4 * math.sqrt(0.25 * 0.75 / 300)
+
+    @pytest.mark.parametrize("crop", ["pad", "resized", "none"])
+    def test_where_nothing_has_an_up_it_guesses(self, crop: str):
+        assert learned(without_up(1300), crop=crop) < self.CHANCE
+
+    def test_a_mark_on_one_side_would_be_found(self):
+        marked = without_up(1300)
+        marked[:, :2] = 0
+        assert learned(marked, crop="none", flip=False) > 0.8
+
+    def test_the_frame_alone_tells_nothing(self, monkeypatch: pytest.MonkeyPatch):
+        as_input = RotationTask.as_input
+
+        def framed(task: RotationTask, images: torch.Tensor) -> torch.Tensor:
+            shown = as_input(task, images)
+            shown[:, :, 2:-2, 2:-2] = 0
+            return shown
+
+        monkeypatch.setattr(RotationTask, "as_input", framed)
+        assert learned(without_up(1300), crop="pad") < self.CHANCE
+        assert learned(without_up(1300), crop="resized") < self.CHANCE

@@ -1,6 +1,7 @@
 """What every registered pretext task has to do."""
 
 import math
+import random
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from ssl_core.errors import InterruptedRun
 from ssl_core.pictures import save_picture
 from ssl_core.pretext import TASK_MODULES
 from ssl_core.spec import ENCODERS, TASKS, SpecError
-from tests.ssl_core.task_tools import batch_of, noise, shapes, spec_of, task_of, trained
+from tests.ssl_core.task_tools import DiedError, batch_of, noise, shapes, spec_of, task_of, trained
 
 pytestmark = pytest.mark.parametrize("name", TASKS)
 
@@ -121,9 +122,9 @@ class TestPicture:
         assert sheets[0] == sheets[1]
 
 
-def state(out: Path, images: np.ndarray, name: str, *, stop_at: int | None = None, seed: int = 0) -> tuple:
+def state(out: Path, images: np.ndarray, name: str, *, seed: int = 0, **ends: int) -> tuple:
     """Everything that a training leaves behind, as bytes and figures."""
-    ended, task, recorder = trained(images, spec_of(name, _seed=seed), out, stop_at=stop_at)
+    ended, task, recorder = trained(images, spec_of(name, _seed=seed), out, **ends)
     weights = {key: value.contiguous().numpy().tobytes() for key, value in task.state_dict().items()}
     pictures = {path.name: path.read_bytes() for path in sorted((out / "pictures").iterdir())}
     told = [
@@ -134,17 +135,18 @@ def state(out: Path, images: np.ndarray, name: str, *, stop_at: int | None = Non
 
 
 class TestExactness:
-    @pytest.mark.parametrize("stop_at", [1, 4])
-    def test_stopped_and_resumed_it_leaves_the_same_bytes(self, name: str, images: np.ndarray, tmp_path: Path, stop_at: int):
+    @pytest.mark.parametrize("end", ["stop_at", "die_at"])
+    def test_ended_anywhere_and_resumed_it_leaves_the_same_bytes(self, name: str, images: np.ndarray, tmp_path: Path, end: str):
         whole = state(tmp_path / "whole", images[:16], name)
-        with pytest.raises(InterruptedRun):
-            state(tmp_path / "parts", images[:16], name, stop_at=stop_at)
+        step = random.randint(1, 5)
+        with pytest.raises(InterruptedRun if end == "stop_at" else DiedError):
+            state(tmp_path / "parts", images[:16], name, **{end: step})
         parts = state(tmp_path / "parts", images[:16], name)
         assert parts[0] == whole[0], [key for key in whole[0] if whole[0][key] != parts[0][key]]
         assert parts[1] == whole[1]
         assert len(whole[1]) == 4  # before the training and after each of three epochs
         assert parts[2:4] == whole[2:4]
-        assert parts[4] == whole[4][stop_at:]
+        assert parts[4] == whole[4][step if end == "stop_at" else step - 1 :], step
 
     def test_another_seed_gives_another_network(self, name: str, images: np.ndarray, tmp_path: Path):
         zero, again, one = (state(tmp_path / str(number), images[:16], name, seed=seed) for number, seed in enumerate((0, 0, 1)))

@@ -264,3 +264,19 @@ class TestAnyTask:
         parts.go()
         assert equal(whole.task, parts.task)
         assert not equal(whole.task, self.rivals(spec))
+
+
+class TestWondering:
+    @pytest.mark.parametrize(
+        ("accuracy", "says"), [(1.0, "something gives the answers away"), (0.26, "guessing has 25.0%"), (0.6, None)]
+    )
+    def test_warns_of_what_is_learned_too_well_or_not_at_all(
+        self, images: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, accuracy: float, says: str | None
+    ):
+        run = Run(images, tmp_path, spec_of(steps=120))
+        told = {"loss": torch.tensor(1.0), "accuracy": torch.tensor(accuracy)}
+        monkeypatch.setattr(run.task, "training_step", lambda _question, _optimizers: told)
+        run.go()
+        warnings = [event["message"] for event in run.recorder.of("log") if event["level"] == "warning"]
+        assert len(warnings) == (0 if says is None else 1)
+        assert says is None or says in warnings[0]

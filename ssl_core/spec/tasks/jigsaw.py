@@ -35,8 +35,9 @@ class Jigsaw(Cropped):
     """Side of a tile as a fraction of its cell's: it lies in it at random, so that no edge goes on in the next tile. 0.5 to 0.9."""
     grayscale: float = Field(default=0.66, ge=0, le=1)
     """Probability that an image loses its colours, by which neighbours could be told. 0 to 1."""
-    color_jitter: float = Field(default=2, ge=0, le=32)
-    """Largest shift of each tile's channels, in levels of 255: colour fringes and equal tones tell neighbours. 0 to 32."""
+    color_jitter: Auto | int = Field(default="auto", ge=0, le=8)
+    """Largest shift of each tile's channels against each other, in pixels: a lens's colour fringes tell where a tile was. 0 to 8.
+    `auto`: a 32nd of a tile's side, so 2 for tiles of 64 px and 0 for those of small images."""
 
     def tile_side(self, image_size: int) -> int:
         """Side of a tile, in pixels. Asked once the grid is decided."""
@@ -51,9 +52,10 @@ class Jigsaw(Cropped):
                 "task.permutations", f"a grid of {grid} has {every} permutations; `permutations` is {self.permutations}"
             )
         task = super().resolved(about)
-        task = task.model_copy(
-            update={"grid": grid, "permutations": min(100, every) if self.permutations == "auto" else self.permutations}
-        )
+        count = min(100, every) if self.permutations == "auto" else self.permutations
+        task = task.model_copy(update={"grid": grid, "permutations": count})
+        if self.color_jitter == "auto":
+            task = task.model_copy(update={"color_jitter": round(task.tile_side(about.image_size) / 32)})
         smaller = "choose a larger `image_size`" + (", or a `grid` of 2" if grid > 2 else "")
         refuse_small_tiles(task.tile_side(about.image_size), about.encoder, self.name, smaller)
         return task

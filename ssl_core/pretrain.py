@@ -110,6 +110,7 @@ def _train(
     from ssl_core.encoders import build_encoder
     from ssl_core.export import export_bundle
     from ssl_core.pretext import build_task
+    from ssl_core.pretext.base import computes_bf16
     from ssl_core.trainer import Trainer
     from ssl_core.weights import load_weights
 
@@ -117,6 +118,9 @@ def _train(
     spec = spec.on_device("cuda" if device.type == "cuda" else "cpu")
     _set_up(device)
     events.emit("environment", **_environment(device))
+    if spec.precision == "bf16" and not computes_bf16(device):
+        told = f"{torch.cuda.get_device_name(device)} has no bf16 arithmetic of its own; it trains in fp32 instead"
+        events.emit("log", level="warning", message=told)
     try:
         torch.manual_seed(derived_seed(spec.seed, "weights", 0))
         encoder = build_encoder(spec.encoder, spec.image_size)

@@ -4,6 +4,7 @@ B: batch, R: side of the images as they are decoded (the spec's `decode_size`), 
 """
 
 from abc import ABC, abstractmethod
+from functools import cache
 from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
@@ -89,7 +90,7 @@ class PretextTask(nn.Module, ABC, Generic[SettingsT]):
     def autocast(self) -> torch.autocast:
         """The arithmetic that was asked for. Forward passes belong in it, backward passes and penalties that need fp32 do not."""
         device = next(self.parameters()).device
-        return torch.autocast(device.type, torch.bfloat16, enabled=self.spec.precision == "bf16")
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.spec.precision == "bf16" and computes_bf16(device))
 
     def training_step(self, question: Question, optimizers: list[Optimizer]) -> dict[str, Tensor]:
         """Answer and learn from it. Arguments and result as of `answer`."""
@@ -105,6 +106,12 @@ class PretextTask(nn.Module, ABC, Generic[SettingsT]):
         """uint8 or float levels (B, 3, S, S) of 0 to 255, normalised, as the encoder takes them."""
         normalized: Tensor = self.normalize(images)
         return normalized.contiguous(memory_format=torch.channels_last)
+
+
+@cache
+def computes_bf16(device: torch.device) -> bool:
+    """Whether bf16 is an arithmetic of the device. GPUs before Ampere only imitate it, which is slower than fp32."""
+    return device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 class CroppedTask(PretextTask[SettingsT]):

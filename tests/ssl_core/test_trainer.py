@@ -266,6 +266,15 @@ class TestAnyTask:
         assert not equal(whole.task, self.rivals(spec))
 
 
+class TestPrecision:
+    @pytest.mark.parametrize(("precision", "native", "used"), [("bf16", True, True), ("bf16", False, False), ("fp32", True, False)])
+    def test_bf16_is_used_where_the_device_has_it(self, monkeypatch: pytest.MonkeyPatch, precision: str, native: bool, used: bool):
+        monkeypatch.setattr("ssl_core.pretext.base.computes_bf16", lambda _device: native)
+        task = task_of(spec_of(steps=3, precision=precision))
+        with task.autocast():
+            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == (torch.bfloat16 if used else torch.float32)
+
+
 class TestWondering:
     @pytest.mark.parametrize(
         ("accuracy", "says"), [(1.0, "something gives the answers away"), (0.26, "guessing has 25.0%"), (0.6, None)]

@@ -54,4 +54,5 @@ COPY --from=worker-packages /opt/pretext /opt/pretext
 COPY --from=source /source/dist /dist
 RUN pip install --no-deps /dist/*.whl
 USER pretext
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s CMD ["pretext-server", "worker", "--check"]
 CMD ["worker"]

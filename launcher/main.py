@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -65,11 +66,18 @@ def api(host: Host = None, port: Port = None) -> None:
 
 
 @app.command()
-def worker(workers: Workers = None, device: DeviceOption = None) -> None:
+def worker(
+    workers: Workers = None,
+    device: DeviceOption = None,
+    check: Annotated[bool, typer.Option("--check", help="Tell by the exit status whether this host's worker is alive.")] = False,
+) -> None:
     """Run a worker alone, for many machines. Settings come from PRETEXT_ variables."""
+    settings = _settings(workers=workers, device=device)
+    if check:
+        _check_worker(settings)
+        return
     from worker.app import run
 
-    settings = _settings(workers=workers, device=device)
     try:
         sys.exit(run(settings))
     except RuntimeError as error:
@@ -99,6 +107,23 @@ def demo(
         run(data, steps=steps, device=device or "auto")
     except StartError as error:
         _fail(str(error))
+
+
+def _check_worker(settings: Settings) -> None:
+    """What a container's health check asks: whether the worker writes into the database that it is there."""
+    from sqlalchemy.exc import DBAPIError
+
+    from records.database import Database
+    from records.queries import workers
+
+    try:
+        with Database(settings.database).read() as session:
+            alive = workers.alive_on(session, socket.gethostname())
+    except DBAPIError as error:
+        _fail(f"the database does not answer: {error.orig}")
+    if not alive:
+        _fail(f"no worker of {socket.gethostname()} has been seen for {workers.ALIVE_SECONDS} s")
+    print("alive")
 
 
 def _stop_on_signals() -> list[int]:

@@ -2,9 +2,11 @@
 
 import logging
 import os
+import warnings
 from typing import Any
 
 from celery import Celery, signals
+from celery.exceptions import SecurityWarning
 
 from records.blobs import open_blobs
 from records.database import Database
@@ -43,6 +45,8 @@ def build(settings: Settings, engine: Engine) -> Celery:
 def run(settings: Settings) -> int:
     """Run a worker until it is told to stop; gives the exit status."""
     set_up_logging(settings.log_level)
+    # What comes by the queue is JSON with a job's id in it: nothing that root would run.
+    warnings.filterwarnings("ignore", "You're running the worker with superuser privileges", SecurityWarning)
     device = find_device(settings.device)
     wake = waker(celery_app(settings.broker))
     engine = Engine(settings, Database(settings.database), open_blobs(settings.blobs), wake, device)

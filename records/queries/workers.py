@@ -29,6 +29,12 @@ def gone(session: Session, worker_id: str) -> None:
     session.execute(delete(Worker).where(Worker.id == worker_id))
 
 
+def alive_on(session: Session, host: str) -> bool:
+    """Whether a worker of this host is alive."""
+    since = now(session) - timedelta(seconds=ALIVE_SECONDS)
+    return session.scalar(select(Worker.id).where(Worker.host == host, Worker.seen_at > since).limit(1)) is not None
+
+
 def devices(session: Session) -> set[str]:
     """What the workers that are alive can train on; empty if none is."""
     since = now(session) - timedelta(seconds=ALIVE_SECONDS)

@@ -148,3 +148,9 @@ class TestSpec:
         with pytest.raises(SpecError) as caught:
             spec_of("jigsaw", **asked)
         assert caught.value.param == param
+
+    @pytest.mark.parametrize(("size", "helps"), [(96, False), (192, True)])
+    def test_fewer_tiles_are_recommended_where_they_help(self, size: int, helps: bool):
+        with pytest.raises(SpecError) as caught:
+            spec_of("jigsaw", encoder="alexnet", size=size)
+        assert ("a `grid` of 2" in str(caught.value)) == helps

@@ -156,14 +156,19 @@ class TwoViews(Task):
         return image_size if image_size <= SMALL_IMAGE else round(image_size * 8 / 7)
 
 
+def smallest_tile(encoder: ResolvedEncoder) -> int | None:
+    """Side of the smallest tile that an encoder can look at by itself, in pixels; None if it takes whole images only."""
+    info = ENCODERS[encoder.name]
+    return info.min_tile_small_stem if encoder.stem == "small" else info.min_tile
+
+
 def refuse_small_tiles(tile: int, encoder: ResolvedEncoder, what: str, remedy: str) -> None:
     """Refuse tiles that an encoder cannot look at one by one.
 
     Raises:
         SpecError: names the field, and says what can be done.
     """
-    info = ENCODERS[encoder.name]
-    smallest = info.min_tile_small_stem if encoder.stem == "small" else info.min_tile
+    info, smallest = ENCODERS[encoder.name], smallest_tile(encoder)
     if smallest is None:
         raise SpecError(
             "encoder.name",

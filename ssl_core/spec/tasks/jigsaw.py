@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field
 
 from ssl_core.spec.base import Auto, SpecError
-from ssl_core.spec.tasks.base import Circumstances, Concern, Cropped, refuse_small_tiles
+from ssl_core.spec.tasks.base import Circumstances, Concern, Cropped, refuse_small_tiles, smallest_tile
 from ssl_core.statistics import Statistics
 
 _LARGE_ENOUGH = 96
@@ -56,7 +56,9 @@ class Jigsaw(Cropped):
         task = task.model_copy(update={"grid": grid, "permutations": count})
         if self.color_jitter == "auto":
             task = task.model_copy(update={"color_jitter": round(task.tile_side(about.image_size) / 32)})
-        smaller = "choose a larger `image_size`" + (", or a `grid` of 2" if grid > 2 else "")
+        larger = task.model_copy(update={"grid": 2}).tile_side(about.image_size)
+        fits = larger >= (smallest_tile(about.encoder) or 0) > task.tile_side(about.image_size)
+        smaller = "choose a larger `image_size`" + (", or a `grid` of 2" if fits else "")
         refuse_small_tiles(task.tile_side(about.image_size), about.encoder, self.name, smaller)
         return task
 

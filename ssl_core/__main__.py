@@ -18,9 +18,10 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ssl_core", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
-    ingest = commands.add_parser("ingest", help="check an archive of images and write it as Parquet shards")
-    ingest.add_argument("source", type=Path, help="zip, tar, tar.gz, tar.zst, a folder, or a single image")
+    ingest = commands.add_parser("ingest", help="check an archive of images or videos and write it as Parquet shards")
+    ingest.add_argument("source", type=Path, help="zip, tar, tar.gz, tar.zst, a folder, or a single image or video")
     ingest.add_argument("--filename", help="the name the source was uploaded under, if it is stored under another")
+    ingest.add_argument("--kind", choices=["auto", "image", "video"], default="auto", help="what is in it (default: guessed)")
     ingest.add_argument("--limits", type=json.loads, default={}, help="JSON object that overrides single limits")
 
     pretrain = commands.add_parser("pretrain", help="train an encoder")
@@ -48,7 +49,9 @@ def run(arguments: argparse.Namespace, events: Events, stop: StopRequest) -> Non
     if arguments.command == "ingest":
         from ssl_core.ingest import run_ingest
 
-        run_ingest(arguments.source, arguments.out, events, stop, filename=arguments.filename, limits=arguments.limits)
+        run_ingest(
+            arguments.source, arguments.out, events, stop, filename=arguments.filename, kind=arguments.kind, limits=arguments.limits
+        )
     else:
         from ssl_core.pretrain import run_pretrain
 

@@ -1,7 +1,7 @@
-"""Decoded images: a dataset at one resolution as a uint8 memory map, made once and used by every training. Torch-free.
+"""Decoded images, or frames of videos: a dataset at one resolution as a uint8 memory map, made once and used by every training.
 
-The cache is a folder of entries. An entry is locked exclusively while it is made and shared while it is used. When the folder is
-full, the entries used longest ago make room.
+Torch-free. The cache is a folder of entries. An entry is locked exclusively while it is made and shared while it is used. When the
+folder is full, the entries used longest ago make room.
 """
 
 import errno
@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -23,7 +23,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ssl_core.dataset import Group, facts_of, groups_of, labels_of
+from ssl_core.clips import ClipSettings, ClipTable, Segment, clip_table, segments_of
+from ssl_core.dataset import Group, facts_of, grids_of, groups_of, labels_of
 from ssl_core.errors import InterruptedRun, UserError
 from ssl_core.events import Events, Ticker
 from ssl_core.images import ImageError, decode_rgb, quiet, square
@@ -32,6 +33,7 @@ from ssl_core.ingest.checks import cores
 from ssl_core.locks import exclusive, exclusive_if_free, shared_once_made
 from ssl_core.process import StopRequest, die_with
 from ssl_core.spec import DatasetFacts
+from ssl_core.videos import Grid, decode_segments
 
 _TELL_SECONDS = 0.5
 _INDEX = "index.json"
@@ -50,18 +52,20 @@ class DecodedImages:
     """A dataset at one resolution."""
 
     images: npt.NDArray[np.uint8]
-    """uint8 (N, size, size, 3), a private memory map: what is written to it does not reach the file."""
+    """uint8 (N, size, size, 3), a private memory map: what is written to it does not reach the file. Of videos, their frames."""
     facts: DatasetFacts
     labels: npt.NDArray[np.int64] | None
     """int64 (N,), -1 where an image has none; None if none has."""
     label_names: tuple[str, ...]
     splits: tuple[str | None, ...] | None
-    """`train`, `validation` or `test` for each image; None if the dataset has no splits."""
+    """`train`, `validation` or `test` for each image or video; None if the dataset has no splits."""
+    clips: ClipTable | None = None
+    """The clips among the frames, if the dataset is of videos."""
 
     @property
     def count(self) -> int:
-        """Number of images, N."""
-        return len(self.images)
+        """Number of images, N, or of clips."""
+        return len(self.images) if self.clips is None else len(self.clips)
 
 
 def dataset_facts(data: Path, cache: Path, events: Events, stop: StopRequest, *, cache_bytes: int = _UNBOUNDED) -> DatasetFacts:
@@ -84,7 +88,15 @@ def dataset_facts(data: Path, cache: Path, events: Events, stop: StopRequest, *,
 
 @contextmanager
 def decoded_images(
-    data: Path, *, size: int, cache: Path, cache_bytes: int, key: str | None, events: Events, stop: StopRequest
+    data: Path,
+    *,
+    size: int,
+    cache: Path,
+    cache_bytes: int,
+    key: str | None,
+    events: Events,
+    stop: StopRequest,
+    clips: ClipSettings | None = None,
 ) -> Iterator[DecodedImages]:
     """A dataset at one resolution, from the cache or decoded now. It stays in the cache at least as long as the block lasts.
 
@@ -96,20 +108,23 @@ def decoded_images(
         key: name of the dataset's version; made from its files if none is given.
         events: told of the progress.
         stop: looked at while decoding, and while another process does.
+        clips: how videos are cut; needed for a dataset of videos.
 
     Raises:
         UserError: there are no images, or no room for them.
         InterruptedRun: it was asked to stop.
     """
     with _shards(data, cache, cache_bytes, events, stop) as shards:
-        entry = cache / f"{key or _key(shards)}-{size}"
+        # Unless only parts of the videos are decoded, all ways to cut them share the frames.
+        parts = f"-{clips.most}x{clips.frames}x{clips.stride}" if clips is not None and clips.most is not None else ""
+        entry = cache / f"{key or _key(shards)}-{size}{parts}"
 
         def make() -> None:
-            _decode(shards, entry, size, cache_bytes, events, stop)
+            _decode(shards, entry, size, clips, cache_bytes, events, stop)
 
         with shared_once_made(_lock_of(entry), lambda: _is_whole(entry), make, stop):
             os.utime(entry / _INDEX)
-            yield _open(entry)
+            yield _open(entry, clips)
 
 
 @contextmanager
@@ -192,7 +207,7 @@ def _key(shards: list[Path]) -> str:
 def _is_whole(entry: Path) -> bool:
     try:
         index = json.loads((entry / _INDEX).read_text(encoding="utf-8"))
-        return bool((entry / _PIXELS).stat().st_size == index["count"] * index["size"] ** 2 * 3)
+        return "facts" in index and bool((entry / _PIXELS).stat().st_size == index["count"] * index["size"] ** 2 * 3)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -243,51 +258,131 @@ def _evict(folder: Path) -> bool:
         return free
 
 
-def _decode(shards: list[Path], entry: Path, size: int, cache_bytes: int, events: Events, stop: StopRequest) -> None:
+def _decode(
+    shards: list[Path], entry: Path, size: int, clips: ClipSettings | None, cache_bytes: int, events: Events, stop: StopRequest
+) -> None:
     groups = groups_of(shards)
-    count = sum(group.rows for group in groups)
+    facts = facts_of(shards)
+    index = {"size": size, "facts": facts.model_dump(mode="json"), **labels_of(shards)}
+    if facts.kind == "image":
+        count = facts.images
+        work: list[_Work] = [_Images(group, size) for group in groups]
+    else:
+        grids = grids_of(shards)
+        whole = clips is None or clips.most is None
+        segments = [[Segment(0, grid.frames, 1)] if whole or not clips else segments_of(grid.frames, clips) for grid in grids]
+        index["videos"] = [grid.frames for grid in grids]
+        work, count = _videos(groups, grids, segments, size)
+    index["count"] = count
     needed = count * size * size * 3
-    index = {"count": count, "size": size, "median_side": facts_of(shards).median_side, **labels_of(shards)}
     with _new(entry, needed, cache_bytes, stop, pixels=needed) as partial:
-        _decode_all(groups, partial / _PIXELS, size, count, events, stop)
+        _decode_all(work, partial / _PIXELS, count, facts.kind, events, stop)
         (partial / _INDEX).write_text(json.dumps(index), encoding="utf-8")
 
 
-def _decode_all(groups: list[Group], pixels: Path, size: int, count: int, events: Events, stop: StopRequest) -> None:
+def _decode_all(work: "Sequence[_Work]", pixels: Path, count: int, kind: str, events: Events, stop: StopRequest) -> None:
     ticker, done, started = Ticker(_TELL_SECONDS), 0, time.monotonic()
+    unit = "images" if kind == "image" else "frames"
     # Forking is quick, but where torch is loaded its threads would not survive it.
     context = get_context("spawn" if "torch" in sys.modules else "fork")
     pool = ProcessPoolExecutor(cores(), context, initializer=die_with, initargs=(os.getpid(),))
     try:
-        for rows in pool.map(_decode_group, groups, [pixels] * len(groups), [size] * len(groups)):
+        for rows in pool.map(_decode_group, work, [pixels] * len(work)):
             done += rows
             if stop:
                 raise InterruptedRun
             if ticker.due() or done == count:
                 rate = done / (time.monotonic() - started)
-                events.emit("progress", phase="decode", done=done, total=count, unit="images", images_per_second=rate)
+                events.emit("progress", phase="decode", done=done, total=count, unit=unit, images_per_second=rate)
     except BrokenProcessPool as error:
-        message = f"a process that decodes images was killed after {done:,} of {count:,}, most likely for want of memory; free some"
+        message = f"a process that decodes {unit} was killed after {done:,} of {count:,}, most likely for want of memory; free some"
         raise UserError("decoder_crashed", message) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _decode_group(group: Group, pixels: Path, size: int) -> int:
-    shape = (group.rows, size, size, 3)
-    into = np.memmap(pixels, np.uint8, "r+", offset=group.first * size * size * 3, shape=shape)
-    with quiet:
-        for place, content in enumerate(group.contents()):
+@dataclass(frozen=True)
+class _Images:
+    """A row group of images."""
+
+    group: Group
+    size: int
+
+    @property
+    def first(self) -> int:
+        """Row of the map that its first pixels go to."""
+        return self.group.first
+
+    @property
+    def rows(self) -> int:
+        """Rows that it fills."""
+        return self.group.rows
+
+    def decode(self, into: npt.NDArray[np.uint8]) -> None:
+        """Fill `into`, uint8 (rows, size, size, 3)."""
+        for place, content in enumerate(self.group.contents()):
             try:
-                into[place] = square(decode_rgb(content, target=size), size)
+                into[place] = square(decode_rgb(content, target=self.size), self.size)
             except ImageError as error:
-                message = f"image {group.first + place} of the dataset cannot be decoded: {error.reason}"
+                message = f"image {self.group.first + place} of the dataset cannot be decoded: {error.reason}"
                 raise UserError("damaged_dataset", message) from error
+
+
+@dataclass(frozen=True)
+class _Videos:
+    """A row group of videos."""
+
+    group: Group
+    size: int
+    first: int
+    grids: Sequence[Grid]
+    segments: Sequence[Sequence[Segment]]
+
+    @property
+    def rows(self) -> int:
+        """Rows that it fills."""
+        return sum(segment.frames for segments in self.segments for segment in segments)
+
+    def decode(self, into: npt.NDArray[np.uint8]) -> None:
+        """Fill `into`, uint8 (rows, size, size, 3)."""
+        place = 0
+        for number, source in enumerate(self.group.videos()):
+            pieces = [(segment.first, segment.frames) for segment in self.segments[number]]
+            count = sum(frames for _, frames in pieces)
+            try:
+                decode_segments(source, self.grids[number], pieces, self.size, into[place : place + count])
+            except ImageError as error:
+                message = f"video {self.group.first + number} of the dataset cannot be decoded: {error.reason}"
+                raise UserError("damaged_dataset", message) from error
+            place += count
+
+
+_Work = _Images | _Videos
+
+
+def _videos(groups: list[Group], grids: list[Grid], segments: Sequence[Sequence[Segment]], size: int) -> tuple[list[_Work], int]:
+    """What is decoded of each group, and the number of frames."""
+    work: list[_Work] = []
+    place = 0
+    for group in groups:
+        rows = slice(group.first, group.first + group.rows)
+        part = _Videos(group, size, place, grids[rows], segments[rows])
+        place += part.rows
+        if part.rows:
+            work.append(part)
+    return work, place
+
+
+def _decode_group(work: _Work, pixels: Path) -> int:
+    shape = (work.rows, work.size, work.size, 3)
+    into = np.memmap(pixels, np.uint8, "r+", offset=work.first * work.size**2 * 3, shape=shape)
+    with quiet:
+        work.decode(into)
     into.flush()
-    return group.rows
+    return work.rows
 
 
-def _open(entry: Path) -> DecodedImages:
+def _open(entry: Path, settings: ClipSettings | None) -> DecodedImages:
     index = json.loads((entry / _INDEX).read_text(encoding="utf-8"))
     shape = (index["count"], index["size"], index["size"], 3)
     # Private and writable, because torch takes no read-only memory; nothing is reserved for it, so it may be larger than memory.
@@ -299,6 +394,9 @@ def _open(entry: Path) -> DecodedImages:
         mapped.madvise(mmap.MADV_RANDOM)
     images = np.frombuffer(mapped, np.uint8).reshape(shape)
     labels = None if index["labels"] is None else np.array(index["labels"], np.int64)
-    facts = DatasetFacts(images=index["count"], median_side=index["median_side"])
+    facts = DatasetFacts.model_validate(index["facts"])
     splits = None if index["splits"] is None else tuple(index["splits"])
-    return DecodedImages(images, facts, labels, tuple(index["label_names"]), splits)
+    clips = None
+    if facts.kind == "video" and settings is not None:
+        clips = clip_table([segments_of(frames, settings) for frames in index["videos"]], settings)
+    return DecodedImages(images, facts, labels, tuple(index["label_names"]), splits, clips)

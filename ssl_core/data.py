@@ -1,6 +1,6 @@
-"""Batches of decoded images on the device, in an order that depends on the seed and the step alone.
+"""Batches of decoded images or clips on the device, in an order that depends on the seed and the step alone.
 
-N: images, B: batch, S: side.
+N: images or frames, C: clips, B: batch, T: frames of a clip, S: side.
 """
 
 import queue
@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from ssl_core.clips import ClipTable
 
 _SHARE_OF_FREE_MEMORY = 0.5
 _AHEAD = 3
@@ -44,16 +46,27 @@ class Batches:
         seed: of the order.
         device: where the batches are wanted.
         resident: whether to move the set to the device whole; by default, if it takes less than half of the free memory there.
+        clips: where the clips lie, if the images are frames of videos; then a batch has clips, and where in its window each of them
+            begins is drawn anew in every step.
     """
 
     def __init__(
-        self, images: npt.NDArray[np.uint8], batch_size: int, seed: int, device: torch.device, *, resident: bool | None = None
+        self,
+        images: npt.NDArray[np.uint8],
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+        *,
+        resident: bool | None = None,
+        clips: ClipTable | None = None,
     ) -> None:
         self._images = torch.from_numpy(images)
+        self._clips = clips
+        self._count = len(images) if clips is None else len(clips)
         self._batch = batch_size
         self._seed = seed
         self._device = device
-        self.per_epoch = len(images) // batch_size
+        self.per_epoch = self._count // batch_size
         self.resident = self._fits(device) if resident is None else resident
         if self.resident:
             self._images = self._images.to(device)
@@ -65,15 +78,34 @@ class Batches:
         return self._images.nbytes < _SHARE_OF_FREE_MEMORY * free
 
     def sample(self, count: int) -> Tensor:
-        """The same few images every time, uint8 (min(count, N), 3, S, S) on the device, channels last."""
+        """The same few images or clips every time, as of `since`; min(count, N) or min(count, C) of them."""
         generator = torch.Generator().manual_seed(derived_seed(self._seed, "sample", 0))
-        index = torch.randperm(len(self._images), generator=generator)[:count].to(self._images.device)
-        return self._images.index_select(0, index).to(self._device).permute(0, 3, 1, 2)
+        index = torch.randperm(self._count, generator=generator)[:count]
+        if self._clips is not None:
+            index = self._frames_of(index, torch.full((len(index),), 0.5))
+        return self._shaped(self._images.index_select(0, index.flatten().to(self._images.device)).to(self._device))
 
     def since(self, step: int, steps: int) -> Iterator[Tensor]:
-        """Batches of the steps `step` (from 0) to `steps`, each uint8 (B, 3, S, S) on the device, channels last."""
+        """Batches of the steps `step` (from 0) to `steps`, on the device.
+
+        Images are uint8 (B, 3, S, S), channels last. Clips are uint8 (B, 3, T, S, S) and lie in memory as (B, T, S, S, 3).
+        """
         for batch in self._resident(step, steps) if self.resident else self._prefetched(step, steps):
-            yield batch.permute(0, 3, 1, 2)
+            yield self._shaped(batch)
+
+    def _shaped(self, rows: Tensor) -> Tensor:
+        """(B, 3, S, S) or (B, 3, T, S, S) of (B, S, S, 3) or (B * T, S, S, 3)."""
+        if self._clips is None:
+            return rows.permute(0, 3, 1, 2)
+        return rows.view(-1, self._clips.frames, *rows.shape[1:]).permute(0, 4, 1, 2, 3)
+
+    def _frames_of(self, index: Tensor, place: Tensor) -> Tensor:
+        """Frames (B, T) of clips (B,), which begin at a place (B,) of their windows, 0 to 1."""
+        clips = self._clips
+        assert clips is not None
+        lowest, choices, strides = (torch.from_numpy(each)[index] for each in (clips.lowest, clips.choices, clips.strides))
+        first = lowest + torch.minimum((place.double() * choices).long(), choices - 1)
+        return first.unsqueeze(1) + strides.unsqueeze(1) * torch.arange(clips.frames)
 
     def _resident(self, step: int, steps: int) -> Iterator[Tensor]:
         for index in self._indices(step, steps, self._device):
@@ -85,9 +117,14 @@ class Batches:
             if number // self.per_epoch != epoch:
                 epoch = number // self.per_epoch
                 generator = torch.Generator().manual_seed(derived_seed(self._seed, "order", epoch))
-                order = torch.randperm(len(self._images), generator=generator).to(device)
+                order = torch.randperm(self._count, generator=generator)
+                order = order if self._clips is not None else order.to(device)
             place = number % self.per_epoch * self._batch
-            yield order[place : place + self._batch]
+            index = order[place : place + self._batch]
+            if self._clips is not None:
+                generator = torch.Generator().manual_seed(derived_seed(self._seed, "start", number))
+                index = self._frames_of(index, torch.rand(len(index), generator=generator)).flatten().to(device, non_blocking=True)
+            yield index
 
     def _prefetched(self, step: int, steps: int) -> Iterator[Tensor]:
         ready: queue.Queue[Any] = queue.Queue(_AHEAD)

@@ -1,6 +1,6 @@
 """Encoders: torchvision's networks without their classifier, under torchvision's own key names, and `tiny`.
 
-B: batch, S: image side, D: features.
+B: batch, S: image side, D: features, T: frames of a clip, C, t, h, w: channels, frames, height and width of feature maps.
 """
 
 import math
@@ -89,6 +89,70 @@ def _captured(network: nn.Module, names: tuple[str, ...], maps: dict[str, Tensor
             hook.remove()
 
 
+class VideoEncoder(Encoder):
+    """A network that turns clips into feature vectors: normalised (B, 3, T, S, S) into (B, D). Its maps are (B, C, t, h, w)."""
+
+    def _as_map(self, output: Tensor) -> Tensor:
+        return output
+
+    def clip_map_shape(self, image_size: int, frames: int) -> tuple[int, int, int]:
+        """Channels C, frames t and side h = w of the feature map of clips of so many frames, `image_size` in pixels."""
+        was_training = self.training
+        self.eval()
+        with torch.no_grad():
+            device = next(self.parameters()).device
+            shape = self.feature_map(torch.zeros(1, 3, frames, image_size, image_size, device=device)).shape
+        self.train(was_training)
+        return shape[1], shape[2], shape[3]
+
+
+class FrameEncoder(VideoEncoder):
+    """An encoder of images that looks at each frame of a clip by itself; a clip's features are the mean over its frames.
+
+    Args:
+        encoder: of images.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__(encoder.network, encoder._stages, encoder.features)  # noqa: SLF001  its own kind
+        self._of_images = [encoder]  # in a list, so that it is no second module with the same weights
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pooled features (B, D) of normalised clips (B, 3, T, S, S)."""
+        features: Tensor = self.network(_frames(images))
+        return features.view(len(images), images.shape[2], -1).mean(1)
+
+    def stages(self, images: Tensor) -> dict[str, Tensor]:
+        """Feature maps (B, C, T, h, w) after each stage of normalised clips (B, 3, T, S, S)."""
+        maps = self._of_images[0].stage_maps(_frames(images))
+        return {name: each.reshape(len(images), -1, *each.shape[1:]).transpose(1, 2) for name, each in maps.items()}
+
+
+def _frames(clips: Tensor) -> Tensor:
+    """(B * T, 3, S, S) of (B, 3, T, S, S)."""
+    return clips.transpose(1, 2).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+
+
+class TinyNet3d(nn.Module):
+    """Four 3x3x3 convolutions with batch normalisation, 16 to 128 channels, to 1/4 of the frames and 1/8 of the side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stage1 = _convolution3d(3, 16, (1, 2, 2))
+        self.stage2 = _convolution3d(16, 32, (2, 2, 2))
+        self.stage3 = _convolution3d(32, 64, (1, 1, 1))
+        self.stage4 = _convolution3d(64, 128, (2, 2, 2))
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Pooled features (B, 128) of normalised clips (B, 3, T, S, S)."""
+        maps: Tensor = self.stage4(self.stage3(self.stage2(self.stage1(clips))))
+        return maps.mean((2, 3, 4))
+
+
+def _convolution3d(inputs: int, outputs: int, stride: tuple[int, int, int]) -> nn.Sequential:
+    return nn.Sequential(nn.Conv3d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm3d(outputs), nn.ReLU(inplace=True))
+
+
 class TinyNet(nn.Module):
     """Four 3x3 convolutions with batch normalisation, 32 to 128 channels, at an eighth of the image's side at the end."""
 
@@ -109,16 +173,20 @@ def _convolution(inputs: int, outputs: int, *, stride: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
-def build_encoder(spec: ResolvedEncoder, image_size: int) -> Encoder:
+def build_encoder(spec: ResolvedEncoder, image_size: int, *, clips: bool = False) -> Encoder:
     """Make an encoder with random weights from torch's default generator.
 
     Args:
         spec: which one, with which stem.
         image_size: side of the images, in pixels; only ViT's position embedding depends on it.
+        clips: whether it is to look at clips. One of images then looks at each frame by itself.
     """
     info = ENCODERS[spec.name]
     network, stages = _FAMILIES[info.family](spec, image_size)
-    return Encoder(network, stages, info.features, channels_come_last=info.family == "swin")
+    if info.modality == "video":
+        return VideoEncoder(network, stages, info.features)
+    encoder = Encoder(network, stages, info.features, channels_come_last=info.family == "swin")
+    return FrameEncoder(encoder) if clips else encoder
 
 
 _Built = tuple[nn.Module, tuple[str, ...]]
@@ -217,6 +285,26 @@ def _swin(spec: ResolvedEncoder, _image_size: int) -> _Built:
     return network, tuple(f"features.{number}" for number in (1, 3, 5, 7))
 
 
+def _tiny3d(_spec: ResolvedEncoder, _image_size: int) -> _Built:
+    return TinyNet3d(), ("stage1", "stage2", "stage3", "stage4")
+
+
+def _video_resnet(spec: ResolvedEncoder, _image_size: int) -> _Built:
+    network = _torchvision(spec.name)
+    network.fc = nn.Identity()
+    return network, ("layer1", "layer2", "layer3", "layer4")
+
+
+def _s3d(spec: ResolvedEncoder, _image_size: int) -> _Built:
+    """Averages over clips of any size, where torchvision's own takes 224 px alone."""
+    network = _torchvision(spec.name)
+    network.avgpool = nn.AdaptiveAvgPool3d(1)
+    network.classifier = nn.Identity()
+    pools = [number for number, layer in enumerate(network.features) if isinstance(layer, nn.MaxPool3d)]
+    ends = [number - 1 for number in pools] + [len(network.features) - 1]
+    return network, tuple(f"features.{number}" for number in ends)
+
+
 _FAMILIES: dict[str, Callable[[ResolvedEncoder, int], _Built]] = {
     "tiny": _tiny,
     "resnet": _resnet,
@@ -228,6 +316,9 @@ _FAMILIES: dict[str, Callable[[ResolvedEncoder, int], _Built]] = {
     "convnext": _convnext,
     "vit": _vit,
     "swin": _swin,
+    "tiny3d": _tiny3d,
+    "video_resnet": _video_resnet,
+    "s3d": _s3d,
 }
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageSequence, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 MAX_PIXELS = 100_000_000
@@ -103,6 +103,16 @@ def stored_size(data: bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]
         return image.size
 
 
+def is_upright(data: bytes) -> bool:
+    """Whether an image is stored the way it is to be seen.
+
+    Raises:
+        ImageError: it is no image.
+    """
+    with _opened(data, MAX_PIXELS) as image:
+        return _orientation(image) == 1
+
+
 def decode_rgb(data: bytes, *, max_pixels: int = MAX_PIXELS, target: int | None = None) -> Image.Image:
     """An image as upright RGB. Of several frames or pages, the first.
 
@@ -164,6 +174,26 @@ def thumbnail(data: bytes, size: int, format: Literal["webp", "png"]) -> bytes: 
     image = image.resize((max(1, round(width * scale)), max(1, round(height * scale))), resampling)
     buffer = io.BytesIO()
     image.save(buffer, format.upper(), **({"quality": 85} if format == "webp" else {}))
+    return buffer.getvalue()
+
+
+def moving_thumbnail(data: bytes, size: int) -> bytes:
+    """A small animation of another one, as WebP.
+
+    Args:
+        data: an animated WebP.
+        size: longest side, in pixels.
+
+    Raises:
+        ImageError: it is no usable image.
+    """
+    with _opened(data, MAX_PIXELS) as image:
+        duration = image.info.get("duration", 100)
+        scale = size / max(image.size)
+        shape = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        frames = [frame.convert("RGB").resize(shape, Image.Resampling.LANCZOS) for frame in ImageSequence.Iterator(image)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], duration=duration, loop=0, quality=70, method=0)
     return buffer.getvalue()
 
 

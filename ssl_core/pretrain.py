@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from ssl_core.cache import DecodedImages, dataset_facts, decoded_images
+from ssl_core.clips import ClipSettings
 from ssl_core.errors import UserError
 from ssl_core.events import Events
 from ssl_core.process import StopRequest
@@ -58,11 +59,25 @@ def run_pretrain(
             "weights_needed", f"the spec says `init_from` {resolved.init_from}: give the file of its weights (--weights)"
         )
     size = resolved.task.decode_size(resolved.image_size)
-    with decoded_images(data, size=size, cache=cache, cache_bytes=cache_bytes, key=dataset_key, events=events, stop=stop) as images:
+    clips = clip_settings(resolved)
+    with decoded_images(
+        data, size=size, cache=cache, cache_bytes=cache_bytes, key=dataset_key, events=events, stop=stop, clips=clips
+    ) as images:
+        if (images.facts.kind == "video") != (clips is not None):
+            told = f"{resolved.task.name} is about {resolved.task.modality}s, and the data is of {images.facts.kind}s"
+            raise UserError("invalid_spec", f"`task`: {told}")
         if resolved.batch_size > images.count:
-            raise UserError("invalid_spec", f"`batch_size` is {resolved.batch_size}, but the dataset has {images.count} images")
+            what = "images" if clips is None else "clips"
+            raise UserError("invalid_spec", f"`batch_size` is {resolved.batch_size}, but the dataset has {images.count} {what}")
         _look_at(resolved, images, events)
         _train(resolved, images, out, weights, resume, checkpoint_seconds, events, stop)
+
+
+def clip_settings(spec: ResolvedPretrain) -> ClipSettings | None:
+    """How the videos are cut for a training; None if it is about images."""
+    if spec.clip_frames is None or spec.frame_stride is None:
+        return None
+    return ClipSettings(spec.task.decode_frames(spec.clip_frames), spec.frame_stride, spec.clips_per_video)
 
 
 def _look_at(spec: ResolvedPretrain, images: DecodedImages, events: Events) -> None:
@@ -123,14 +138,14 @@ def _train(
         events.emit("log", level="warning", message=told)
     try:
         torch.manual_seed(derived_seed(spec.seed, "weights", 0))
-        encoder = build_encoder(spec.encoder, spec.image_size)
+        encoder = build_encoder(spec.encoder, spec.image_size, clips=images.clips is not None)
         if weights is not None:
             load_weights(encoder, weights, events)
         task = build_task(spec, encoder)
         task.prepare(images.images)
         task.to(device)
         task.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-        batches = Batches(images.images, spec.batch_size, spec.seed, device)
+        batches = Batches(images.images, spec.batch_size, spec.seed, device, clips=images.clips)
         folder = out / "checkpoints"
         trainer = Trainer(task, spec, batches, out, events, stop, checkpoint_seconds=checkpoint_seconds)
         found = trainer.resume([resume] if resume is not None else checkpoint.newest_first(folder))

@@ -14,7 +14,7 @@ from api.services import ServicesDep, SessionDep
 from records.database import after_commit
 from records.ids import new_id
 from records.queries import datasets
-from ssl_core.images import thumbnail
+from ssl_core.images import moving_thumbnail, thumbnail
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
@@ -33,10 +33,17 @@ _FORM = {
                     "properties": {
                         "name": {"type": "string", "maxLength": 200, "description": "Default: the name of the file."},
                         "metadata": {"type": "string", "description": 'JSON object of texts, such as `{"place": "Oslo"}`.'},
+                        "kind": {
+                            "type": "string",
+                            "enum": ["auto", "image", "video"],
+                            "default": "auto",
+                            "description": "What is in it. `auto`: guessed from the content. With `video`, a folder of numbered "
+                            "images is a clip.",
+                        },
                         "file": {
                             "type": "string",
                             "format": "binary",
-                            "description": "A zip, tar, tar.gz or tar.zst of images, or a single image.",
+                            "description": "A zip, tar, tar.gz or tar.zst of images or of videos, or a single one.",
                         },
                     },
                 }
@@ -46,11 +53,14 @@ _FORM = {
 }
 
 
-@router.post("", status_code=201, summary="Upload images", openapi_extra=_FORM, responses=responses(401, 413, 422, 507))
+@router.post("", status_code=201, summary="Upload images or videos", openapi_extra=_FORM, responses=responses(401, 413, 422, 507))
 async def create_dataset(request: Request, services: ServicesDep, idempotency_key: IdempotencyKey = None) -> DatasetOut:
-    """Upload an archive of images (zip, tar, tar.gz, tar.zst; JPEG, PNG, WebP, BMP, TIFF, GIF), or a single image.
+    """Upload an archive (zip, tar, tar.gz, tar.zst) of images or of videos, or a single one.
 
-    No labels and no class folders are needed. The answer comes once the upload is stored; a job (`job_id`) then checks every image.
+    Images are JPEG, PNG, WebP, BMP, TIFF or GIF; videos are MP4, MOV, WebM, MKV, AVI, animated GIF or WebP, or a folder of numbered
+    frames for each.
+
+    No labels and no class folders are needed. The answer comes once the upload is stored; a job (`job_id`) then checks every file.
 
     `curl -H "Authorization: Bearer $KEY" -F file=@pictures.zip http://127.0.0.1:8000/v1/datasets`
     """
@@ -103,7 +113,7 @@ def read_report(
     return ReportOut(dataset_id=dataset.id, report=dataset.report or {}, refused=page)
 
 
-@router.get("/{dataset_id}/samples", summary="List the images", responses=responses(401, 404, 409))
+@router.get("/{dataset_id}/samples", summary="List the samples", responses=responses(401, 404, 409))
 def list_samples(
     dataset_id: str,
     session: SessionDep,
@@ -111,15 +121,17 @@ def list_samples(
     limit: Limit = 20,
     after: Annotated[int, Query(ge=-1, description="Index of the last sample that was seen.")] = -1,
 ) -> Page[SampleOut]:
-    """The images in the order of the archive, each with the address of a thumbnail."""
+    """The images or videos in the order of the archive, each with the address of a thumbnail."""
     dataset = datasets.ready(session, dataset_id)
     rows = samples.describe(services.blobs, dataset, start=after + 1, count=limit + 1)
     found = [
         SampleOut(
             index=index,
-            path=row["image"]["path"],
+            path=row["path"],
             width=row["width"],
             height=row["height"],
+            frames=row.get("frames"),
+            seconds=round(row["frames"] / row["rate"], 3) if row.get("rate") else None,
             label=dataset.labels[row["label"]] if dataset.labels and row.get("label") is not None else None,
             split=row.get("split"),
             thumbnail_url=f"/v1/datasets/{dataset.id}/samples/{index}/thumbnail",
@@ -131,7 +143,7 @@ def list_samples(
 
 @router.get(
     "/{dataset_id}/samples/{index}/thumbnail",
-    summary="See an image",
+    summary="See a sample",
     response_class=Response,
     responses={200: {"content": {"image/webp": {}, "image/png": {}}}, **responses(401, 404, 409)},
 )
@@ -143,7 +155,12 @@ def read_thumbnail(
     size: Annotated[int, Query(ge=16, le=512, description="Longest side, in pixels.")] = 128,
     format: Literal["webp", "png"] = "webp",  # noqa: A002  the query parameter's natural name
 ) -> Response:
-    """A small picture of one image, encoded anew: nothing of the uploaded file's bytes is in it."""
+    """A small picture of one image, encoded anew: nothing of the uploaded file's bytes is in it.
+
+    Of a video, a few of its frames: moving as WebP, the first one as PNG.
+    """
     dataset = datasets.ready(session, dataset_id)
-    content = thumbnail(samples.image_bytes(services.blobs, dataset, index), size, format)
+    shown = samples.picture_bytes(services.blobs, dataset, index)
+    moves = dataset.kind == "video" and format == "webp"
+    content = moving_thumbnail(shown, size) if moves else thumbnail(shown, size, format)
     return Response(content, media_type=f"image/{format}", headers={"Cache-Control": "private, max-age=86400, immutable"})

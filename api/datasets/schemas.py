@@ -14,7 +14,10 @@ _EXAMPLE: JsonValue = {
     "state": "ready",
     "filename": "pictures.zip",
     "bytes": 1048576,
+    "kind": "image",
     "images": 2000,
+    "videos": None,
+    "frames": None,
     "refused": 1,
     "labels": None,
     "job_id": "job_01m857cvf0z7j9k2d3s4w5x6y7",
@@ -25,7 +28,7 @@ _EXAMPLE: JsonValue = {
 
 
 class DatasetOut(Resource):
-    """Images that were uploaded, and what became of them."""
+    """Images or videos that were uploaded, and what became of them."""
 
     model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
 
@@ -41,10 +44,16 @@ class DatasetOut(Resource):
     """Name of the uploaded file."""
     bytes: int
     """Size of the upload, in bytes."""
+    kind: Literal["image", "video"] | None
+    """What it is of; none until that is found out."""
     images: int | None
-    """Usable images; none until it is ready."""
+    """Usable images; none until it is ready, and of a dataset of videos."""
+    videos: int | None
+    """Usable videos; none until it is ready, and of a dataset of images."""
+    frames: int | None
+    """Frames of all videos; none until it is ready, and of a dataset of images."""
     refused: int | None
-    """Members of the upload that are no usable images; the report says why."""
+    """Members of the upload that are no usable images or videos; the report says why."""
     labels: list[str] | None
     """Names of the classes, if the upload had class folders. Pretraining never looks at them."""
     job_id: str | None
@@ -65,7 +74,10 @@ class DatasetOut(Resource):
                 "state": dataset.state,
                 "filename": dataset.filename,
                 "bytes": dataset.upload_bytes,
-                "images": dataset.images,
+                "kind": dataset.kind,
+                "images": None if dataset.kind == "video" else dataset.images,
+                "videos": dataset.images if dataset.kind == "video" else None,
+                "frames": (dataset.report or {}).get("frames", {}).get("total") if dataset.kind == "video" else None,
                 "refused": dataset.refused,
                 "labels": dataset.labels,
                 "job_id": dataset.job_id,
@@ -95,13 +107,13 @@ class ReportOut(Resource):
     dataset_id: str
     """The dataset."""
     report: dict[str, Any]
-    """Counts, formats, sizes, labels, exact duplicates, and refused members by reason."""
+    """Counts, formats, sizes, labels, exact duplicates, and refused members by reason; of videos lengths, rates and codecs too."""
     refused: Page[RefusedMember]
     """The refused members, in the archive's order, a page at a time (`after` is a count of members)."""
 
 
 class SampleOut(Resource):
-    """One image of a dataset."""
+    """One image or video of a dataset."""
 
     object: Literal["sample"] = "sample"
     """Always `sample`."""
@@ -113,6 +125,10 @@ class SampleOut(Resource):
     """Pixels, right side up."""
     height: int = Field(examples=[480])
     """Pixels, right side up."""
+    frames: int | None
+    """Frames of a video."""
+    seconds: float | None
+    """Length of a video, in seconds."""
     label: str | None
     """Its class, if the upload had class folders."""
     split: str | None

@@ -29,6 +29,7 @@ def create(services: Services, dataset_id: str, form: Form, idempotency_key: str
     key, sha256 = upload_key(dataset_id), form.blob.digest()
     try:
         metadata = _metadata(form.fields.get("metadata"))
+        kind = _kind(form.fields.get("kind", "auto"))
         with services.database.write() as session:
             known = datasets.replayed(session, idempotency_key, sha256)
             if known is None:
@@ -39,6 +40,7 @@ def create(services: Services, dataset_id: str, form: Form, idempotency_key: str
                     filename=form.filename,
                     upload=(key, form.blob.size, sha256),
                     metadata=metadata,
+                    kind=kind,
                     idempotency_key=idempotency_key,
                 )
                 assert dataset.job_id is not None
@@ -49,6 +51,12 @@ def create(services: Services, dataset_id: str, form: Form, idempotency_key: str
         raise
     services.blobs.delete(f"datasets/{dataset_id}")
     return known
+
+
+def _kind(text: str) -> str | None:
+    if text not in {"auto", "image", "video"}:
+        raise InvalidError(f"`kind` is auto, image or video, not {text!r:.40}", param="kind")
+    return None if text == "auto" else text
 
 
 def _metadata(text: str | None) -> dict[str, str]:

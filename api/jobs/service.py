@@ -6,7 +6,7 @@ from typing import Literal
 from sqlalchemy.orm import Session
 
 from api.jobs.schemas import PretrainRequest
-from records.models import Job, Model
+from records.models import Dataset, Job, Model
 from records.queries import datasets, jobs, models, workers
 from ssl_core.spec import ENCODERS, DatasetFacts, EncoderSpec, PretrainSpec, ResolvedPretrain, SpecError, resolve
 
@@ -25,8 +25,7 @@ def create(session: Session, request: PretrainRequest, idempotency_key: str | No
     if known is not None:
         return known, False
     dataset = datasets.ready(session, request.dataset_id, param="dataset_id")
-    facts = DatasetFacts(images=dataset.images or 0, median_side=dataset.median_side or 0)
-    spec = _pin_device(resolve(_asked(session, request), facts), workers.devices(session))
+    spec = _pin_device(resolve(_asked(session, request), _facts(dataset)), workers.devices(session))
     job = jobs.create(
         session,
         kind=request.kind,
@@ -41,6 +40,16 @@ def create(session: Session, request: PretrainRequest, idempotency_key: str | No
     return job, True
 
 
+def _facts(dataset: Dataset) -> DatasetFacts:
+    """What is known of a dataset that is ready."""
+    images, side = dataset.images or 0, dataset.median_side or 0
+    if dataset.kind != "video":
+        return DatasetFacts(images=images, median_side=side)
+    report = dataset.report or {}
+    lengths = tuple((int(frames), int(videos)) for frames, videos in report["lengths"])
+    return DatasetFacts(images=images, median_side=side, kind="video", frames=report["frames"]["total"], lengths=lengths)
+
+
 def _asked(session: Session, request: PretrainRequest) -> PretrainSpec:
     """What is asked for, with what was left open about the encoder taken from the model to start from."""
     spec = request.spec()
@@ -49,7 +58,7 @@ def _asked(session: Session, request: PretrainRequest) -> PretrainSpec:
     model = models.to_start_from(session, spec.init_from, param="init_from")
     encoder = EncoderSpec.model_validate(model.encoder)
     given = request.encoder.model_fields_set if "encoder" in request.model_fields_set else set()
-    other_name = "name" in given and request.encoder.name != encoder.name
+    other_name = "name" in given and request.encoder.name not in {"auto", encoder.name}
     other_stem = "stem" in given and request.encoder.stem not in {"auto", encoder.stem}
     if other_name or other_stem:
         raise SpecError(

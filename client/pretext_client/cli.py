@@ -68,11 +68,14 @@ def _ingested(run: Session, dataset: Dataset) -> Dataset:
 def _about(dataset: Dataset) -> str:
     if dataset.state == "failed":
         return f"{dataset.id}  cannot be used: {dataset.error.message if dataset.error else 'its ingest has failed'}"
-    if dataset.images is None:
+    if dataset.images is None and dataset.videos is None:
         return f"{dataset.id}  {dataset.state}"
     refused = f", {dataset.refused:,} refused (pretext report {dataset.id})" if dataset.refused else ""
     labels = f", labels of {len(dataset.labels)} classes (not used for pretraining)" if dataset.labels else ""
-    return f"{dataset.id}  {dataset.images:,} images{refused}{labels}"
+    what = (
+        f"{dataset.images:,} images" if dataset.videos is None else f"{dataset.videos:,} videos of {dataset.frames or 0:,} frames"
+    )
+    return f"{dataset.id}  {what}{refused}{labels}"
 
 
 @app.command()
@@ -81,9 +84,19 @@ def datasets(context: typer.Context, limit: Limit = 100) -> None:
     with session(context) as run:
         found = list(islice(run.client.datasets.list(), limit))
         rows = [
-            (one.id, one.name, one.state, one.images, one.refused, bytes_(one.bytes or 0), moment(one.created_at)) for one in found
+            (
+                one.id,
+                one.name,
+                one.state,
+                one.kind,
+                one.images or one.videos,
+                one.refused,
+                bytes_(one.bytes or 0),
+                moment(one.created_at),
+            )
+            for one in found
         ]
-        run.output.table(("id", "name", "state", "images", "refused", "size", "created"), found, rows)
+        run.output.table(("id", "name", "state", "kind", "samples", "refused", "size", "created"), found, rows)
 
 
 @app.command()

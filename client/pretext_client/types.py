@@ -81,8 +81,14 @@ class Dataset(Value):
     filename: str = ""
     bytes: int | None = None
     """Size of the upload."""
+    kind: str | None = None
+    """`image` or `video`; None until that is found out."""
     images: int | None = None
-    """Usable images; None until it is ready."""
+    """Usable images; None until it is ready, and of a dataset of videos."""
+    videos: int | None = None
+    """Usable videos; None until it is ready, and of a dataset of images."""
+    frames: int | None = None
+    """Frames of all videos."""
     refused: int | None = None
     """Members of the upload that are no usable images."""
     labels: tuple[str, ...] | None = None

@@ -10,7 +10,7 @@ from records.models.base import Base, Json
 
 
 class Dataset(Base):
-    """Images that were uploaded, and what ingest made of them."""
+    """Images or videos that were uploaded, and what ingest made of them."""
 
     __tablename__ = "datasets"
 
@@ -23,10 +23,13 @@ class Dataset(Base):
     upload_sha256: Mapped[str] = mapped_column(String(64))
     upload_key: Mapped[str | None] = mapped_column(String(200))
     """Blob with the upload as it came; none once it is ingested."""
+    kind: Mapped[str | None] = mapped_column(String(8))
+    """`image` or `video`: as the uploader says, or as ingest finds out."""
     images: Mapped[int | None] = mapped_column(BigInteger)
+    """Number of images, or of videos."""
     refused: Mapped[int | None] = mapped_column(BigInteger)
     median_side: Mapped[int | None]
-    """Median of the images' shorter sides, in pixels."""
+    """Median of the images' or videos' shorter sides, in pixels."""
     labels: Mapped[list[str] | None] = mapped_column(Json)
     """Names of the classes, if the upload had class folders."""
     shards: Mapped[list[Any] | None] = mapped_column(Json)

@@ -20,14 +20,16 @@ def create(
     upload: tuple[str, int, str],
     metadata: dict[str, str],
     idempotency_key: str | None,
+    kind: str | None = None,
 ) -> Dataset:
-    """Make a dataset of an upload (its blob's key, bytes and SHA-256), and the job that ingests it."""
+    """Make a dataset of an upload (its blob's key, bytes and SHA-256), and the job that ingests it, for the kind if it is known."""
     key, size, sha256 = upload
     dataset = Dataset(
         id=dataset_id,
         name=name,
         state="ingesting",
         filename=filename,
+        kind=kind,
         upload_key=key,
         upload_bytes=size,
         upload_sha256=sha256,

@@ -1,4 +1,4 @@
-"""What images come in: zip, tar in any usual compression, a folder, or a single file. Told apart by content, not by name.
+"""What images and videos come in: zip, tar in any usual compression, a folder, or a single file. Told apart by content.
 
 Nothing is ever unpacked to disk. A source is walked twice: once for names and sizes, once for the bytes.
 """
@@ -15,6 +15,7 @@ from ssl_core.ingest.names import decoded, parts_of
 from ssl_core.ingest.refusal import Refusal
 from ssl_core.ingest.tars import Tar, compression, is_tar
 from ssl_core.ingest.zips import walk_zip
+from ssl_core.videos import kind_of
 
 
 class Source:
@@ -53,22 +54,29 @@ def open_source(path: Path, filename: str, limits: Limits) -> Source:
         return Source(path, "zip", partial(walk_zip, path))
     if is_tar(path, head):
         return Source(path, "tar", Tar(path, None, limits).walk)
-    return _single_image(path, filename, limits)
+    return _single_file(path, filename, head, limits)
 
 
-def _single_image(path: Path, filename: str, limits: Limits) -> Source:
-    try:
-        with path.open("rb") as file:  # a larger file than that ends too early, which is as good a reason as any
-            inspect(file.read(limits.max_member_bytes), max_pixels=limits.max_pixels)
-    except ImageError as error:
-        raise UserError(
-            "not_an_archive",
-            f"{filename} is neither an archive nor an image ({error.reason}). "
-            "Send a zip, tar, tar.gz or tar.zst of images, or one image.",
-        ) from error
+def _single_file(path: Path, filename: str, head: bytes, limits: Limits) -> Source:
+    video = kind_of(head) not in {
+        None,
+        "gif",
+        "webp",
+    }  # these two are looked at as images; whoever checks them sees whether they move
+    if not video:
+        try:
+            with path.open("rb") as file:  # a larger file than that ends too early, which is as good a reason as any
+                inspect(file.read(limits.max_member_bytes), max_pixels=limits.max_pixels)
+        except ImageError as error:
+            raise UserError(
+                "not_an_archive",
+                f"{filename} is neither an archive nor an image nor a video ({error.reason}). "
+                "Send a zip, tar, tar.gz or tar.zst of images or videos, or one of them.",
+            ) from error
     size = path.stat().st_size
-    name = (parts_of(filename) or ("",))[-1].lstrip(".") or "image"  # whoever sends one file means it, hidden or not
-    return Source(path, "single image", lambda: iter([Entry(name, size, size, None, path.read_bytes)]))
+    # Whoever sends one file means it, hidden or not.
+    name = (parts_of(filename) or ("",))[-1].lstrip(".") or ("video" if video else "image")
+    return Source(path, "single video" if video else "single image", lambda: iter([Entry(name, size, size, None, path.read_bytes)]))
 
 
 def _walk_folder(root: Path) -> Iterator[Entry]:

@@ -1,6 +1,7 @@
-"""Checking images in processes of their own: as fast as the machine decodes, and a decoder that crashes costs one image."""
+"""Checking files in processes of their own: as fast as the machine decodes, and a decoder that crashes costs one image or video."""
 
 import os
+import resource
 import signal
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,13 +10,16 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from hashlib import sha256
 from multiprocessing import get_context
+from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
 from ssl_core.images import ImageError, inspect, quiet
+from ssl_core.ingest.kinds import Kind
 from ssl_core.ingest.limits import Limits
 from ssl_core.ingest.refusal import Refusal
 from ssl_core.process import die_with
+from ssl_core.videos import HEAD, VideoFacts, inspect_video, kind_of, load_decoders
 
 DIGEST_BYTES = 16
 """Of a SHA-256; enough that two different images never share one by chance."""
@@ -35,9 +39,18 @@ class Checked(NamedTuple):
     digest: bytes
 
 
+class CheckedVideo(NamedTuple):
+    """A usable video."""
+
+    facts: VideoFacts
+    preview: bytes
+    """An animated WebP."""
+    digest: bytes
+
+
 @dataclass(frozen=True)
 class Batch:
-    """Images on their way through a check."""
+    """Files on their way through a check."""
 
     names: list[str]
     contents: list[bytes]
@@ -48,7 +61,17 @@ class Batch:
         return sum(map(len, self.contents))
 
 
-Result = Checked | Refusal
+Result = Checked | CheckedVideo | Refusal
+
+
+def check_video(content: bytes, limits: Limits) -> CheckedVideo:
+    """Check one video.
+
+    Raises:
+        ImageError: it is no usable video.
+    """
+    facts, preview = inspect_video(content, max_pixels=limits.max_frame_pixels, max_frames=limits.max_frames)
+    return CheckedVideo(facts, preview, sha256(content).digest()[:DIGEST_BYTES])
 
 
 def check(content: bytes, max_pixels: int) -> Checked:
@@ -69,8 +92,11 @@ def cores() -> int:
 class Checker:
     """Checks batches in as many processes as there are cores, in order, with few batches under way so that memory stays flat."""
 
-    def __init__(self, limits: Limits, processes: int | None = None) -> None:
+    def __init__(self, limits: Limits, processes: int | None = None, *, kind: Kind = "image") -> None:
         self._limits = limits
+        self._kind = kind
+        if kind == "video":
+            load_decoders()  # before the processes are forked, and what they may take is limited
         self._processes = processes or cores()
         self._pool = self._new_pool(self._processes)
 
@@ -90,7 +116,7 @@ class Checker:
 
     def _submit(self, batch: Batch) -> "Future[list[Result]]":
         try:
-            return self._pool.submit(_check_all, batch.contents, self._limits)
+            return self._pool.submit(_check_all, batch.contents, self._limits, self._kind)
         except BrokenProcessPool as error:
             broken: Future[list[Result]] = Future()
             broken.set_exception(error)
@@ -114,26 +140,29 @@ class Checker:
         pool = self._new_pool(1)
         for content in batch.contents:
             try:
-                results += pool.submit(_check_all, [content], self._limits).result()
+                results += pool.submit(_check_all, [content], self._limits, self._kind).result()
             except BrokenProcessPool:
-                results.append(Refusal("decoder_crashed", "the image crashed its decoder, or kept it busy for ever"))
+                results.append(Refusal("decoder_crashed", f"the {self._kind} crashed its decoder, or kept it busy for ever"))
                 pool.shutdown()
                 pool = self._new_pool(1)
         pool.shutdown()
         return results
 
-    @staticmethod
-    def _new_pool(processes: int) -> ProcessPoolExecutor:
+    def _new_pool(self, processes: int) -> ProcessPoolExecutor:
         # Forked: all they need is loaded here already, and there is no thread yet that could hold a lock.
-        return ProcessPoolExecutor(processes, get_context("fork"), initializer=_start, initargs=(os.getpid(),))
+        most = self._limits.max_decoder_bytes if self._kind == "video" else None
+        return ProcessPoolExecutor(processes, get_context("fork"), initializer=_start, initargs=(os.getpid(), most))
 
 
-class _TooSlowError(Exception):
-    pass
+class _TooSlowError(BaseException):
+    """No `Exception`, for decoders are wrapped in code that takes each of those for a damaged file."""
 
 
-def _start(parent: int) -> None:
+def _start(parent: int, most_bytes: int | None) -> None:
     die_with(parent)
+    if most_bytes is not None:
+        taken = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        resource.setrlimit(resource.RLIMIT_AS, (taken + most_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]))
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches them too; their parent decides what becomes of them
     signal.signal(signal.SIGALRM, _too_slow)
@@ -143,22 +172,26 @@ def _too_slow(_number: int, _frame: FrameType | None) -> None:
     raise _TooSlowError
 
 
-def _check_all(contents: list[bytes], limits: Limits) -> list[Result]:
+def _check_all(contents: list[bytes], limits: Limits, kind: Kind) -> list[Result]:
     with quiet:  # once for all: small images would spend much of their time on it
-        return [_check_one(content, limits) for content in contents]
+        return [_check_one(content, limits, kind) for content in contents]
 
 
-def _check_one(content: bytes, limits: Limits) -> Result:
-    too_slow = Refusal("too_slow", f"it takes longer than {limits.max_seconds:g} s to decode")
+def _check_one(content: bytes, limits: Limits, kind: Kind) -> Result:
+    seconds = limits.max_seconds if kind == "image" else limits.max_video_seconds
     # The first timer raises an error, for which Python code has to run; the second ends the process.
-    signal.setitimer(signal.ITIMER_REAL, limits.max_seconds)
-    signal.setitimer(signal.ITIMER_VIRTUAL, limits.max_seconds + _SECONDS_TO_KILL)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds + _SECONDS_TO_KILL)
     try:
-        return check(content, limits.max_pixels)
+        return check(content, limits.max_pixels) if kind == "image" else check_video(content, limits)
     except ImageError as error:
-        return too_slow if isinstance(error.__cause__, _TooSlowError) else Refusal(error.code, error.reason)
+        if kind == "image" and kind_of(content[:HEAD]) in {"mov", "matroska", "avi"}:
+            return Refusal("video", "it is a video in a set of images")
+        return Refusal(error.code, error.reason)
+    except MemoryError:
+        return Refusal("too_much_memory", f"decoding it takes more than {limits.max_decoder_bytes:,} bytes of memory")
     except _TooSlowError:
-        return too_slow
+        return Refusal("too_slow", f"it takes longer than {seconds:g} s to decode")
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)

@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from ssl_core.ingest.names import parts_of, printable
+from ssl_core.videos import SUFFIXES as VIDEO_SUFFIXES
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 SPLITS = {
@@ -34,16 +36,21 @@ class Labelling:
 
 
 class Folders:
-    """Counts the images of each folder, as far as names tell images from other files."""
+    """Counts the images, or the videos, of each folder, as far as names tell them from other files.
 
-    def __init__(self) -> None:
+    Args:
+        kind: which of them.
+    """
+
+    def __init__(self, kind: Literal["image", "video"] = "image") -> None:
+        self._suffixes = IMAGE_SUFFIXES if kind == "image" else (*VIDEO_SUFFIXES, ".gif", ".webp")
         self._named: Counter[tuple[str, ...]] = Counter()
         self._bare: Counter[tuple[str, ...]] = Counter()
 
     def add(self, name: str) -> None:
         """Count a member in."""
         *folder, own = parts_of(name) or ("",)
-        if own.lower().endswith(IMAGE_SUFFIXES):
+        if own.lower().endswith(self._suffixes):
             self._named[tuple(folder)] += 1
         elif "." not in own:
             self._bare[tuple(folder)] += 1
@@ -53,12 +60,18 @@ class Folders:
         return self._named or self._bare
 
 
-def find_labels(folders: Counter[tuple[str, ...]]) -> Labelling:
+def find_labels(folders: Counter[tuple[str, ...]], *, of_folders: bool = False) -> Labelling:
     """Decide what folders mean.
 
     Args:
         folders: number of images in each folder.
+        of_folders: each of these folders is a sample itself, a clip of frames, and lies in the folder of its class.
     """
+    if of_folders:
+        around = Counter[tuple[str, ...]]()
+        for folder in folders:
+            around[folder[:-1]] += 1
+        return find_labels(around)
     splits, rest = _take_splits(folders)
     note = _why_no_classes(rest, folders)
     if note:

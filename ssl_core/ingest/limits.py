@@ -4,6 +4,8 @@ from pydantic import Field
 
 from ssl_core.images import MAX_PIXELS
 from ssl_core.spec.base import Spec
+from ssl_core.videos import MAX_FRAMES
+from ssl_core.videos import MAX_PIXELS as FRAME_PIXELS
 
 
 class Limits(Spec):
@@ -23,3 +25,13 @@ class Limits(Spec):
     """Largest image, in pixels."""
     max_seconds: float = Field(default=30, gt=0)
     """Longest that one image may take to decode, in seconds."""
+    max_video_bytes: int = Field(default=1 << 30, ge=1, le=(1 << 31) - (1 << 20))
+    """Largest video, in bytes. A larger one is refused by itself. Parquet holds no value of 2 GiB."""
+    max_video_seconds: float = Field(default=1800, gt=0)
+    """Longest that one video may take to decode, in seconds."""
+    max_frames: int = Field(default=MAX_FRAMES, ge=2)
+    """Most frames of a video."""
+    max_frame_pixels: int = Field(default=FRAME_PIXELS, ge=1)
+    """Largest frame of a video, in pixels."""
+    max_decoder_bytes: int = Field(default=4 << 30, ge=1 << 26)
+    """Most memory that decoding a video may take, in bytes."""

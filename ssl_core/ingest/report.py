@@ -14,11 +14,14 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from ssl_core.ingest.checks import DIGEST_BYTES, Checked
+from ssl_core.ingest.checks import DIGEST_BYTES, Checked, CheckedVideo
+from ssl_core.ingest.kinds import Kind
 from ssl_core.ingest.labels import Labelling
 from ssl_core.ingest.names import printable
 from ssl_core.ingest.refusal import Refusal
 from ssl_core.ingest.shards import Shard, paths_of
+from ssl_core.spec.clips import rounded_length
+from ssl_core.videos import VideoFacts
 
 _EXAMPLES = 20
 _SIZES_SHOWN = 10
@@ -29,15 +32,19 @@ class Report:
 
     Args:
         folder: where `report.json` and `refused.jsonl` go.
+        kind: what is taken.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: Kind = "image") -> None:
         self.images = 0
+        """Images, or videos, that were taken."""
         self.refused: Counter[str] = Counter()
         self.passed_over = 0
         self.damage: str | None = None
         """Why the archive could not be read to its end, if it could not."""
         self._folder = folder
+        self._kind = kind
+        self._videos = VideoCounts()
         self._started = time.monotonic()
         self._bytes = 0
         self._formats: Counter[str] = Counter()
@@ -61,12 +68,22 @@ class Report:
 
     def take(self, checked: Checked, size: int, label: int | None, split: str | None) -> None:
         """Note an image that is taken."""
-        self.images += 1
-        self._bytes += size
         self._formats[checked.format] += 1
         self._modes[checked.mode] += 1
-        self._sizes[checked.width, checked.height] += 1
-        self._digests += checked.digest
+        self._take((checked.width, checked.height), checked.digest, size, label, split)
+
+    def take_video(self, name: str, checked: CheckedVideo, size: int, label: int | None, split: str | None) -> None:
+        """Note a video that is taken."""
+        self._formats[checked.facts.container] += 1
+        self._modes[checked.facts.codec] += 1
+        self._videos.add(printable(name), checked.facts)
+        self._take((checked.facts.width, checked.facts.height), checked.digest, size, label, split)
+
+    def _take(self, shape: tuple[int, int], digest: bytes, size: int, label: int | None, split: str | None) -> None:
+        self.images += 1
+        self._bytes += size
+        self._sizes[shape] += 1
+        self._digests += digest
         if label is not None:
             self._labels[label] += 1
         if split is not None:
@@ -74,21 +91,23 @@ class Report:
 
     def finish(self, labelling: Labelling, shards: list[Shard]) -> dict[str, Any]:
         """Write the report and give it. The shards lie in the same folder."""
-        report = {
-            "images": self.images,
+        report: dict[str, Any] = {
+            "kind": self._kind,
+            f"{self._kind}s": self.images,
             "refused": sum(self.refused.values()),
             "refused_by_reason": dict(self.refused.most_common()),
             "passed_over": self.passed_over,
             "bytes": self._bytes,
             "formats": dict(self._formats.most_common()),
-            "modes": dict(self._modes.most_common()),
+            "modes" if self._kind == "image" else "codecs": dict(self._modes.most_common()),
+            **(self._videos.described() if self._kind == "video" else {}),
             "sizes": self._describe_sizes(),
             "labels": list(labelling.names),
             "label_counts": {name: self._labels[number] for number, name in enumerate(labelling.names)},
             "label_note": labelling.note,
             "splits": dict(self._splits.most_common()),
             "exact_duplicates": self._duplicates(shards),
-            "warnings": [f"{self.damage}; what came before was taken"] if self.damage else [],
+            "warnings": self._warnings(),
             "seconds": round(time.monotonic() - self._started, 3),
             "shards": [{"name": shard.name, "rows": shard.rows, "bytes": shard.bytes, "sha256": shard.sha256} for shard in shards],
         }
@@ -99,6 +118,17 @@ class Report:
         partial.replace(self._folder / "report.json")
         return report
 
+    def _warnings(self) -> list[str]:
+        told = [f"{self.damage}; what came before was taken"] if self.damage else []
+        others = self.refused["not_a_video" if self._kind == "video" else "video"]
+        if others:
+            other = "image" if self._kind == "video" else "video"
+            told.append(
+                f"{others:,} files were refused because the set was taken for one of {self._kind}s; if it is not, upload it again "
+                f"with `kind` {other}"
+            )
+        return told + self._videos.warnings()
+
     def _describe_sizes(self) -> dict[str, Any]:
         if not self._sizes:
             return {"median_side": 0, "distinct": 0, "most_common": []}
@@ -108,7 +138,9 @@ class Report:
             described[name] = {"min": min(counts), "median": _median_of(counts), "max": max(counts)}
         described["distinct"] = len(self._sizes)
         common = self._sizes.most_common(_SIZES_SHOWN)
-        described["most_common"] = [{"width": width, "height": height, "images": count} for (width, height), count in common]
+        described["most_common"] = [
+            {"width": width, "height": height, f"{self._kind}s": count} for (width, height), count in common
+        ]
         return described
 
     def _counted(self, what: Callable[[tuple[int, int]], int]) -> Counter[int]:
@@ -123,7 +155,61 @@ class Report:
         shown = [group[:2] for group in groups[:_EXAMPLES]]
         paths = paths_of(self._folder, shards, [row for pair in shown for row in pair])
         examples = [[paths[row] for row in pair] for pair in shown]
-        return {"groups": len(groups), "images": sum(map(len, groups)) - len(groups), "examples": examples}
+        return {"groups": len(groups), f"{self._kind}s": sum(map(len, groups)) - len(groups), "examples": examples}
+
+
+class VideoCounts:
+    """Lengths and rates of videos."""
+
+    def __init__(self) -> None:
+        self._frames = Counter[int]()
+        self._rates = Counter[float]()
+        self._seconds: list[float] = []
+        self._variable = 0
+        self._cut_off: list[str] = []
+
+    def add(self, name: str, facts: VideoFacts) -> None:
+        """Note a video."""
+        self._frames[facts.frames] += 1
+        self._rates[round(facts.rate, 2)] += 1
+        self._seconds.append(facts.frames / facts.rate)
+        self._variable += facts.variable
+        if facts.cut_off:
+            self._cut_off.append(name)
+
+    def described(self) -> dict[str, Any]:
+        """For the report. `lengths` are pairs of a number of frames, rounded down, and how many videos have it."""
+        if not self._frames:
+            return {"frames": {"total": 0}, "durations": {"total": 0}, "rates": [], "variable_rate": 0, "cut_off": 0, "lengths": []}
+        lengths = Counter[int]()
+        for frames, count in self._frames.items():
+            lengths[rounded_length(frames)] += count
+        seconds = self._seconds
+        return {
+            "frames": {
+                "total": sum(frames * count for frames, count in self._frames.items()),
+                "min": min(self._frames),
+                "median": _median_of(self._frames),
+                "max": max(self._frames),
+            },
+            "durations": {
+                "total": round(sum(seconds), 3),
+                "min": round(min(seconds), 3),
+                "median": round(median(seconds), 3),
+                "max": round(max(seconds), 3),
+            },
+            "rates": [{"rate": rate, "videos": count} for rate, count in self._rates.most_common(_SIZES_SHOWN)],
+            "variable_rate": self._variable,
+            "cut_off": len(self._cut_off),
+            "lengths": sorted(lengths.items()),
+        }
+
+    def warnings(self) -> list[str]:
+        """What people should know."""
+        if not self._cut_off:
+            return []
+        names = ", ".join(self._cut_off[:3])
+        return [f"{len(self._cut_off):,} videos are damaged or cut off ({names}); what came before the damage was taken"]
 
 
 def _equal(digests: npt.NDArray[np.uint64]) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""Parquet shards in the Hugging Face image schema."""
+"""Parquet shards in the schemas of Hugging Face: of images, or of videos."""
 
 import json
 import os
@@ -13,6 +13,9 @@ from typing import Any, BinaryIO, NamedTuple, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ssl_core.ingest.kinds import Kind
+from ssl_core.videos import VideoFacts
+
 SHARD_BYTES = 256 << 20
 GROUP_BYTES = 8 << 20
 """A row group is the least that can be read, so a thumbnail costs this much at most."""
@@ -26,6 +29,17 @@ class Row(NamedTuple):
     path: str
     width: int
     height: int
+    label: int | None
+    split: str | None
+
+
+class VideoRow(NamedTuple):
+    """One video of a dataset."""
+
+    content: bytes
+    path: str
+    facts: VideoFacts
+    preview: bytes
     label: int | None
     split: str | None
 
@@ -72,13 +86,15 @@ class ShardWriter:
         folder: where to.
         labels: names of the classes; no label column if there are none.
         splits: whether there is a split column.
+        kind: what the rows are.
     """
 
-    def __init__(self, folder: Path, labels: Sequence[str], *, splits: bool) -> None:
+    def __init__(self, folder: Path, labels: Sequence[str], *, splits: bool, kind: Kind = "image") -> None:
         self.shards: list[Shard] = []
         self._folder = folder
-        self._schema = _schema(labels, splits=splits)
-        self._rows: list[Row] = []
+        self._kind = kind
+        self._schema = _schema(labels, splits=splits, kind=kind)
+        self._rows: list[Row | VideoRow] = []
         self._buffered = 0
         self._open: tuple[Path, BinaryIO, _Hashed, pq.ParquetWriter] | None = None
         self._written = 0
@@ -98,6 +114,13 @@ class ShardWriter:
 
     def add(self, row: Row) -> None:
         """Add an image."""
+        self._add(row)
+
+    def add_video(self, row: VideoRow) -> None:
+        """Add a video."""
+        self._add(row)
+
+    def _add(self, row: Row | VideoRow) -> None:
         self._rows.append(row)
         self._buffered += len(row.content)
         if self._buffered >= GROUP_BYTES or len(self._rows) >= GROUP_ROWS:
@@ -110,9 +133,8 @@ class ShardWriter:
             path = self._folder / f".shard-{len(self.shards):05}.new"
             file = path.open("wb")
             hashed = _Hashed(file)
-            writer = pq.ParquetWriter(
-                hashed, self._schema, compression="none", use_dictionary=False, write_statistics=["label", "width", "height"]
-            )
+            statistics = [name for name in ("label", "width", "height", *_VIDEO_COLUMNS) if name in self._schema.names]
+            writer = pq.ParquetWriter(hashed, self._schema, compression="none", use_dictionary=False, write_statistics=statistics)
             self._open = path, file, hashed, writer
             self._written = 0
         writer = self._open[3]
@@ -126,13 +148,18 @@ class ShardWriter:
         rows = self._rows
         contents = pa.array([row.content for row in rows], pa.binary())
         paths = pa.array([row.path for row in rows], pa.string())
-        columns = {
-            "image": pa.StructArray.from_arrays([contents, paths], ["bytes", "path"]),
+        columns: dict[str, Any] = {
+            self._kind: pa.StructArray.from_arrays([contents, paths], ["bytes", "path"]),
             "label": [row.label for row in rows],
             "split": [row.split for row in rows],
-            "width": [row.width for row in rows],
-            "height": [row.height for row in rows],
         }
+        facts = [row.facts if isinstance(row, VideoRow) else row for row in rows]
+        columns |= {"width": [one.width for one in facts], "height": [one.height for one in facts]}
+        videos = [row for row in rows if isinstance(row, VideoRow)]
+        if videos:
+            previews = pa.array([row.preview for row in videos], pa.binary())
+            columns["preview"] = pa.StructArray.from_arrays([previews, pa.nulls(len(videos), pa.string())], ["bytes", "path"])
+            columns |= {name: [getattr(row.facts, name) for row in videos] for name in _VIDEO_COLUMNS}
         return pa.Table.from_pydict({name: columns[name] for name in self._schema.names}, self._schema)
 
     def _finish(self) -> None:
@@ -175,15 +202,22 @@ def _paths_in(file: pq.ParquetFile, first: int, rows: list[int]) -> dict[int, st
         count = file.metadata.row_group(number).num_rows
         inside = [row for row in rows if first <= row < first + count]
         if inside:
-            images = file.read_row_group(number, columns=["image.path"])["image"]
+            column = "image" if "image" in file.schema_arrow.names else "video"
+            images = file.read_row_group(number, columns=[f"{column}.path"])[column]
             found |= {row: images[row - first].as_py()["path"] for row in inside}
         first += count
     return found
 
 
-def _schema(labels: Sequence[str], *, splits: bool) -> pa.Schema:
-    fields = [pa.field("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())]))]
-    features: dict[str, Any] = {"image": {"_type": "Image"}}
+_VIDEO_COLUMNS = {"frames": pa.int64(), "rate": pa.float64(), "variable": pa.bool_()}
+"""What has to be known of a video before it is decoded, by the names of `VideoFacts`."""
+_DTYPES = {"frames": "int64", "rate": "float64", "variable": "bool"}
+
+
+def _schema(labels: Sequence[str], *, splits: bool, kind: Kind) -> pa.Schema:
+    file = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    fields = [pa.field(kind, file)]
+    features: dict[str, Any] = {kind: {"_type": kind.capitalize()}}
     if labels:
         fields.append(pa.field("label", pa.int64()))
         features["label"] = {"names": list(labels), "_type": "ClassLabel"}
@@ -193,4 +227,10 @@ def _schema(labels: Sequence[str], *, splits: bool) -> pa.Schema:
     for name in ("width", "height"):
         fields.append(pa.field(name, pa.int32()))
         features[name] = {"dtype": "int32", "_type": "Value"}
+    if kind == "video":
+        for name, dtype in _VIDEO_COLUMNS.items():
+            fields.append(pa.field(name, dtype))
+            features[name] = {"dtype": _DTYPES[name], "_type": "Value"}
+        fields.append(pa.field("preview", file))
+        features["preview"] = {"_type": "Image"}
     return pa.schema(fields, {"huggingface": json.dumps({"info": {"features": features}})})

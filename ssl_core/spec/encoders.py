@@ -35,9 +35,14 @@ class EncoderInfo:
     """Smallest side in pixels of a part of an image that the standard stem takes alone; None: it takes whole images only."""
     min_tile_small_stem: int | None = 8
     """Smallest side in pixels of a part of an image that the small-image stem takes alone; None: it takes whole images only."""
+    modality: Literal["image", "video"] = "image"
+    """Whether it looks at images or at clips. One for images may look at the frames of clips, each by itself."""
+    min_frames: int = 1
+    """Fewest frames of a clip that it takes."""
 
 
 _CONVNEXT: dict[str, Any] = {"optimizer": "adamw", "min_tile": 32, "min_tile_small_stem": 16}
+_VIDEO: dict[str, Any] = {"modality": "video", "min_tile": None, "min_tile_small_stem": None, "min_frames": 2}
 
 _CATALOGUE = (
     EncoderInfo("tiny", "tiny", 128, 0.2, "A few-layer convolutional network for CPUs, trials and tests", min_image_size=8),
@@ -76,13 +81,22 @@ _CATALOGUE = (
         min_tile_small_stem=None,
     ),
     EncoderInfo("swin_t", "swin", 768, 27.5, "Swin Transformer Tiny", optimizer="adamw"),
+    EncoderInfo(
+        "tiny3d", "tiny3d", 128, 0.3, "A few-layer 3D convolutional network for CPUs, trials and tests", min_image_size=16, **_VIDEO
+    ),
+    EncoderInfo("r3d_18", "video_resnet", 512, 33.2, "3D ResNet-18, the default for videos and the field's yardstick", **_VIDEO),
+    EncoderInfo(
+        "mc3_18", "video_resnet", 512, 11.5, "ResNet-18 with 3D convolutions in its first stages, 2D in the rest", **_VIDEO
+    ),
+    EncoderInfo("r2plus1d_18", "video_resnet", 512, 31.3, "R(2+1)D-18: 2D convolutions in space, then 1D in time", **_VIDEO),
+    EncoderInfo("s3d", "s3d", 1024, 7.9, "S3D: separable 3D Inception, small and exact", **(_VIDEO | {"min_frames": 8})),
 )
 
 ENCODERS: dict[str, EncoderInfo] = {info.name: info for info in _CATALOGUE}
 
 
 def _known(name: str) -> str:
-    if name not in ENCODERS:
+    if name not in ENCODERS and name != "auto":
         msg = f"there is no encoder {name!r}; choose one of {', '.join(ENCODERS)}"
         raise ValueError(msg)
     return name
@@ -91,8 +105,9 @@ def _known(name: str) -> str:
 class EncoderSpec(Spec):
     """The network that is trained and handed out."""
 
-    name: Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": list(ENCODERS)})] = "resnet18"
-    """Torchvision's name of the network, or `tiny`. `GET /v1/encoders` lists them."""
+    name: Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": ["auto", *ENCODERS]})] = "auto"
+    """Torchvision's name of the network, or `tiny`, or `tiny3d`. `GET /v1/encoders` lists them. One for images looks at each frame
+    of a clip by itself. `auto`: `resnet18` for images, `r3d_18` for videos."""
     stem: Literal["auto", "small", "standard"] = "auto"
     """The first layers. `small` keeps the resolution of small images (for a ResNet a 3x3 convolution without stride and no
     max-pooling), `standard` is torchvision's own. `auto`: `small` up to 64 px where the family has one."""

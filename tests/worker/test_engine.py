@@ -16,6 +16,8 @@ from records.queries import datasets, events, jobs, leases, models
 from records.settings import Settings
 from records.states import JobState
 from tests import factories
+from tests.factories import zip_of
+from tests.videos import moving, video
 from worker.engine import Engine
 
 
@@ -59,6 +61,15 @@ class TestIngest:
         assert dataset.upload_key is None
         assert sum(shard["rows"] for shard in dataset.shards or []) == 64
         assert all(blobs.path(shard["key"]).stat().st_size == shard["bytes"] for shard in dataset.shards or [])
+
+    def test_makes_a_dataset_of_videos(self, engine: Engine, database: Database, upload, tmp_path: Path, read_job):
+        dataset_id, job_id = upload(zip_of(tmp_path / "clips.zip", {"a.mp4": video(), "b.mp4": video(moving(30))}))
+        engine.work(job_id)
+        assert read_job(job_id).state == JobState.SUCCEEDED
+        with database.read() as session:
+            dataset = datasets.ready(session, dataset_id)
+        assert (dataset.kind, dataset.images, dataset.median_side) == ("video", 2, 48)
+        assert dataset.report["frames"]["total"] == 50
 
     def test_an_upload_that_is_no_archive_fails_with_its_reason(
         self, engine: Engine, database: Database, upload, tmp_path: Path, read_job

@@ -13,7 +13,7 @@ from worker.kinds.base import Workplace
 
 
 class Ingest:
-    """Checks the members of an upload and stores the images as Parquet shards."""
+    """Checks the members of an upload and stores the images or videos as Parquet shards."""
 
     lane: ClassVar[str] = "ingest"
 
@@ -24,7 +24,8 @@ class Ingest:
         self._prefix = f"datasets/{dataset.id}/attempt-{job.attempt}"
         self._place = place
         source = place.blobs.path(dataset.upload_key)
-        return ["ingest", str(source), "--filename", dataset.filename, "--out", str(place.out)]
+        arguments = ["ingest", str(source), "--filename", dataset.filename, "--kind", dataset.kind or "auto"]
+        return [*arguments, "--out", str(place.out)]
 
     def store(self, place: Workplace) -> None:
         self._shards = []
@@ -43,7 +44,8 @@ class Ingest:
         dataset = datasets.get(session, job.dataset_id)
         dataset.state = "ready"
         dataset.report = self._report
-        dataset.images = self._report["images"]
+        dataset.kind = self._report["kind"]
+        dataset.images = self._report[f"{dataset.kind}s"]
         dataset.refused = self._report["refused"]
         dataset.median_side = round(self._report["sizes"]["median_side"])
         dataset.labels = self._report["labels"] or None

@@ -43,6 +43,8 @@ class Circumstances:
     batch_size: int
     """Images a step."""
     encoder: ResolvedEncoder
+    clip_frames: int | None = None
+    """Frames of a clip; None if the task is about images."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Task(Spec):
     """What it learns by that, and where it cannot."""
     paper: ClassVar[str]
     """Where it comes from, a URL."""
+    modality: ClassVar[Literal["image", "video"]] = "image"
+    """What it asks about: images or clips."""
     chance_accuracy: ClassVar[float | None] = None
     """Accuracy of guessing, 0 to 1; None where there is no accuracy, or where it depends on the settings."""
     shown_as: ClassVar[Literal["rgb", "lightness"]] = "rgb"
@@ -94,6 +98,10 @@ class Task(Spec):
     def decode_size(self, image_size: int) -> int:
         """Side of the images that the training is given, in pixels, if the network sees `image_size`. Asked once it is resolved."""
         return image_size
+
+    def decode_frames(self, clip_frames: int) -> int:
+        """Number of frames that the training is given, if the network sees clips of `clip_frames`. Asked before it is resolved."""
+        return clip_frames
 
     def chance(self) -> float | None:
         """Accuracy of guessing, 0 to 1, with these settings; None where there is no accuracy."""

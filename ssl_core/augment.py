@@ -22,19 +22,20 @@ _TO_YIQ = (_LUMA, (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.3111
 
 
 class Normalize(nn.Module):
-    """Levels (B, 3, H, W) of 0 to 255, integers or not, normalised per channel."""
+    """Levels (B, 3, …) of 0 to 255, integers or not, normalised per channel."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("scale", torch.tensor([1 / (255 * std) for std in STD]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("scale", torch.tensor([1 / (255 * std) for std in STD]), persistent=False)
         shift = [-mean / std for mean, std in zip(MEAN, STD, strict=True)]
-        self.register_buffer("shift", torch.tensor(shift).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("shift", torch.tensor(shift), persistent=False)
         self.scale: Tensor
         self.shift: Tensor
 
     def forward(self, images: Tensor) -> Tensor:
-        """Floats (B, 3, H, W)."""
-        return (images * self.scale).add_(self.shift)
+        """Floats (B, 3, …)."""
+        shape = (-1, *[1] * (images.ndim - 2))
+        return (images * self.scale.view(shape)).add_(self.shift.view(shape))
 
 
 def shift_and_flip(images: Tensor, padding: int, *, flip: bool) -> Tensor:
@@ -210,11 +211,11 @@ def _matrices(device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def quarter_turns(images: Tensor, turns: int) -> Tensor:
-    """Rotate all images by 90 degrees counter-clockwise, `turns` times; exact, no pixel is interpolated. (B, 3, S, S) both."""
-    return torch.rot90(images, turns, (2, 3))
+    """Rotate all images by 90 degrees counter-clockwise, `turns` times; exact, no pixel is interpolated. (…, S, S) both."""
+    return torch.rot90(images, turns, (-2, -1))
 
 
 def turned_each(images: Tensor, turns: Tensor) -> Tensor:
-    """Rotate each image by its own number of quarter turns, `turns` (B,) of 0 to 3. (B, 3, S, S) both."""
-    every = torch.stack([quarter_turns(images, number) for number in range(4)])  # (4, B, 3, S, S)
+    """Rotate each image by its own number of quarter turns, `turns` (B,) of 0 to 3. (B, …, S, S) both."""
+    every = torch.stack([quarter_turns(images, number) for number in range(4)])  # (4, B, …, S, S)
     return every[turns, torch.arange(len(images), device=images.device)]

@@ -293,7 +293,8 @@ def _decode_all(work: "Sequence[_Work]", pixels: Path, count: int, kind: str, ev
                 raise InterruptedRun
             if ticker.due() or done == count:
                 rate = done / (time.monotonic() - started)
-                events.emit("progress", phase="decode", done=done, total=count, unit=unit, images_per_second=rate)
+                speed = {"images_per_second": rate} if kind == "image" else {}
+                events.emit("progress", phase="decode", done=done, total=count, unit=unit, **speed)
     except BrokenProcessPool as error:
         message = f"a process that decodes {unit} was killed after {done:,} of {count:,}, most likely for want of memory; free some"
         raise UserError("decoder_crashed", message) from error

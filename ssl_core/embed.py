@@ -1,6 +1,6 @@
-"""Features of images by a bundle.
+"""Features of images or clips by a bundle.
 
-N: images, S: side, D: features.
+N: images or clips, S: side, T: frames of a clip, D: features.
 """
 
 import json
@@ -33,7 +33,7 @@ def load_encoder(bundle: Path) -> tuple[Encoder, dict[str, Any]]:
         UserError: the weights are not those of the encoder that the configuration names.
     """
     config = json.loads((bundle / "config.json").read_text(encoding="utf-8"))
-    encoder = build_encoder(ResolvedEncoder.model_validate(config["encoder"]), config["image_size"])
+    encoder = _built(config)
     load_weights(encoder, bundle / "encoder.safetensors")
     return encoder, config
 
@@ -41,7 +41,12 @@ def load_encoder(bundle: Path) -> tuple[Encoder, dict[str, Any]]:
 def untrained_encoder(config: dict[str, Any]) -> Encoder:
     """The same encoder with the random weights that its training began with."""
     torch.manual_seed(derived_seed(config["spec"]["seed"], "weights", 0))
-    return build_encoder(ResolvedEncoder.model_validate(config["encoder"]), config["image_size"])
+    return _built(config)
+
+
+def _built(config: dict[str, Any]) -> Encoder:
+    clips = config.get("clip_frames") is not None
+    return build_encoder(ResolvedEncoder.model_validate(config["encoder"]), config["image_size"], clips=clips)
 
 
 def shown_as(config: dict[str, Any]) -> ShownAs:
@@ -52,11 +57,11 @@ def shown_as(config: dict[str, Any]) -> ShownAs:
 def embed(
     encoder: Encoder, images: npt.NDArray[np.uint8], batch_size: int = 256, *, shown_as: ShownAs = "rgb"
 ) -> npt.NDArray[np.float32]:
-    """Pooled features of images, float32 (N, D), with batch normalisation in evaluation mode.
+    """Pooled features of images or clips, float32 (N, D), with batch normalisation in evaluation mode.
 
     Args:
         encoder: on any device.
-        images: uint8 (N, S, S, 3).
+        images: uint8 (N, S, S, 3), or clips (N, T, S, S, 3) if the encoder is of clips.
         batch_size: images at a time.
         shown_as: what the encoder was trained to see of an image; `shown_as(config)` tells it of a bundle.
     """
@@ -69,16 +74,17 @@ def embed(
 def embed_stages(
     encoder: Encoder, images: npt.NDArray[np.uint8], batch_size: int = 256, *, shown_as: ShownAs = "rgb", grid: int = 1
 ) -> dict[str, npt.NDArray[np.float32]]:
-    """Features of images after each stage, by the stage's name, with batch normalisation in evaluation mode.
+    """Features of images or clips after each stage, by the stage's name, with batch normalisation in evaluation mode.
 
     Classic tasks are at their best before the last stage, so a comparison has to look at several.
 
     Args:
         encoder: on any device.
-        images: uint8 (N, S, S, 3), at least one.
+        images: uint8 (N, S, S, 3), at least one, or clips (N, T, S, S, 3) if the encoder is of clips.
         batch_size: images at a time.
         shown_as: as of `embed`.
-        grid: G. Each map of C channels is averaged over G x G parts: 1, the mean over all of it; 2 keeps some of what is where.
+        grid: G. Each map of C channels is averaged over G x G parts: 1, the mean over all of it; 2 keeps some of what is where. Of
+            clips also over all frames.
 
     Returns:
         float32 (N, C * G * G) each; of ViT the mean over all tokens but the first.
@@ -88,15 +94,16 @@ def embed_stages(
     with torch.no_grad():
         for batch in inputs(encoder, images, batch_size, shown_as):
             for name, maps in encoder.stage_maps(batch).items():
-                pooled = functional.adaptive_avg_pool2d(maps.float(), grid).flatten(1)
+                still = maps.float() if maps.ndim == 4 else maps.float().mean(2)
+                pooled = functional.adaptive_avg_pool2d(still, grid).flatten(1)
                 features.setdefault(name, []).append(pooled.cpu().numpy())
     return {name: np.concatenate(parts) for name, parts in features.items()}
 
 
 def inputs(encoder: Encoder, images: npt.NDArray[np.uint8], batch_size: int, shown_as: ShownAs) -> Iterator[Tensor]:
-    """Normalised batches on the encoder's device, each (B, 3, S, S)."""
+    """Normalised batches on the encoder's device, each (B, 3, S, S) or (B, 3, T, S, S)."""
     device = next(encoder.parameters()).device
     normalize = Normalize().to(device)
     for start in range(0, len(images), batch_size):
-        batch = torch.from_numpy(images[start : start + batch_size]).to(device).permute(0, 3, 1, 2)
+        batch = torch.from_numpy(images[start : start + batch_size]).to(device).movedim(-1, 1)
         yield normalize(lightness(batch) if shown_as == "lightness" else batch)

@@ -16,7 +16,7 @@ from ssl_core.card import model_card
 from ssl_core.encoders import Encoder, build_encoder, parameters_of
 from ssl_core.errors import UserError
 from ssl_core.spec import DatasetFacts, ResolvedPretrain
-from ssl_core.trainer import Trained
+from ssl_core.trainer import Trained, rate_name
 
 LIGHTNESS = "CIE L*"
 """How a configuration says that the encoder sees the lightness alone."""
@@ -71,10 +71,11 @@ def _difference(encoder: Encoder, spec: ResolvedPretrain, weights: Path) -> floa
 
     Both run on the CPU in fp32: a GPU's own rounding would hide what is looked for.
     """
-    again = build_encoder(spec.encoder, spec.image_size)
+    again = build_encoder(spec.encoder, spec.image_size, clips=spec.clip_frames is not None)
     again.network.load_state_dict(load_file(weights), strict=True)
     generator = torch.Generator().manual_seed(0)
-    images = torch.randn(2, 3, spec.image_size, spec.image_size, generator=generator)
+    frames = () if spec.clip_frames is None else (spec.clip_frames,)
+    images = torch.randn(2, 3, *frames, spec.image_size, spec.image_size, generator=generator)
     with torch.no_grad():
         trained = deepcopy(encoder).cpu().float().eval()(images)
         loaded = again.eval()(images)
@@ -87,6 +88,7 @@ def _config(encoder: Encoder, spec: ResolvedPretrain, facts: DatasetFacts, train
         "features": encoder.features,
         "parameters": parameters_of(encoder),
         "image_size": spec.image_size,
+        **({} if spec.clip_frames is None else {"clip_frames": spec.clip_frames, "frame_stride": spec.frame_stride}),
         "preprocessing": {
             "color": LIGHTNESS if spec.task.shown_as == "lightness" else "RGB",
             "resize_shorter_side": spec.image_size,
@@ -102,7 +104,7 @@ def _config(encoder: Encoder, spec: ResolvedPretrain, facts: DatasetFacts, train
             "first": trained.first,
             "last": trained.last,
             "seconds": round(trained.seconds, 3),
-            "images_per_second": round(trained.images_per_second, 1),
+            rate_name(spec): round(trained.rate, 1),
         },
         "spec": spec.model_dump(mode="json"),
         "export_difference": difference,

@@ -1,6 +1,6 @@
 """Pictures of a training: what the network was shown, what it answered, what was right.
 
-N: samples, side by side in a panel; H, W: height and width of each.
+N: samples, side by side in a panel; T: frames of a clip; H, W: height and width of each.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ _CELL = 96
 """Smallest height of a sample as it is drawn, in pixels: smaller ones are enlarged without being blurred."""
 _MOST_CELL = 224
 _GAP, _LINE, _TITLE = 6, 18, 120
+_FRAME_MILLISECONDS, _QUALITY = 125, 85
 _PAPER, _INK, _RIGHT, _WRONG = (255, 255, 255), (40, 40, 40), (0, 110, 40), (180, 0, 0)
 
 
@@ -24,7 +25,7 @@ class Panel:
     title: str
     """What they are, in a word or two."""
     images: npt.NDArray[np.uint8]
-    """uint8 (N, H, W, 3)."""
+    """uint8 (N, H, W, 3), or (N, T, H, W, 3) if they move."""
     notes: tuple[str, ...] = ()
     """A few characters under each."""
     right: tuple[bool, ...] = ()
@@ -39,14 +40,40 @@ class Picture:
     caption: str
     """A sentence for people."""
 
+    @property
+    def frames(self) -> int:
+        """Frames of the longest panel; 1 if nothing moves."""
+        return max(panel.images.shape[1] if panel.images.ndim == 5 else 1 for panel in self.panels)
+
+    @property
+    def suffix(self) -> str:
+        """How the names of its files end: `.png`, or `.webp` if something moves."""
+        return ".png" if self.frames == 1 else ".webp"
+
 
 def save_picture(picture: Picture, path: Path) -> tuple[int, int]:
-    """Draw a picture as a PNG, the same bytes for the same picture.
+    """Draw a picture as a PNG, or as an animated WebP if something moves; the same bytes for the same picture.
+
+    Args:
+        picture: what to draw.
+        path: of the file, whatever its name ends with.
 
     Returns:
         Width and height in pixels.
     """
-    rows = [_row(panel) for panel in picture.panels]
+    sheets = [_sheet(picture, frame) for frame in range(picture.frames)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if len(sheets) == 1:
+        sheets[0].save(path, "PNG")
+    else:
+        options = {"duration": _FRAME_MILLISECONDS, "loop": 0, "quality": _QUALITY, "method": 2}
+        sheets[0].save(path, "WEBP", save_all=True, append_images=sheets[1:], **options)
+    return sheets[0].size
+
+
+def _sheet(picture: Picture, frame: int) -> Image.Image:
+    """The picture at one moment; what moves for a shorter time begins anew."""
+    rows = [_row(panel, frame) for panel in picture.panels]
     width = _TITLE + max(row.width for row in rows)
     sheet = Image.new("RGB", (width, _GAP + sum(row.height + _GAP for row in rows)), _PAPER)
     top, pen = _GAP, ImageDraw.Draw(sheet)
@@ -54,13 +81,12 @@ def save_picture(picture: Picture, path: Path) -> tuple[int, int]:
         pen.multiline_text((_GAP, top), panel.title.replace(" ", "\n"), _INK, _font())
         sheet.paste(row, (_TITLE, top))
         top += row.height + _GAP
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path, "PNG")
-    return sheet.size
+    return sheet
 
 
-def _row(panel: Panel) -> Image.Image:
-    cells = [_fitted(Image.fromarray(np.ascontiguousarray(image))) for image in panel.images]
+def _row(panel: Panel, frame: int) -> Image.Image:
+    images = panel.images if panel.images.ndim == 4 else panel.images[:, frame % panel.images.shape[1]]
+    cells = [_fitted(Image.fromarray(np.ascontiguousarray(image))) for image in images]
     height = max(cell.height for cell in cells)
     row = Image.new("RGB", (sum(cell.width + _GAP for cell in cells), height + (_LINE if panel.notes else 0)), _PAPER)
     pen, left = ImageDraw.Draw(row), 0

@@ -82,7 +82,7 @@ def clip_settings(spec: ResolvedPretrain) -> ClipSettings | None:
 
 def _look_at(spec: ResolvedPretrain, images: DecodedImages, events: Events) -> None:
     """Warn of what in the data speaks against the task, and refuse what cannot work."""
-    for concern in spec.task.concerns(statistics_of(images.images, images.facts.median_side)):
+    for concern in spec.task.concerns(statistics_of(images.images, images.facts.median_side, images.clips)):
         if concern.fatal:
             raise UserError("unsuitable_data", concern.message)
         events.emit("log", level="warning", message=concern.message)
@@ -125,8 +125,8 @@ def _train(
     from ssl_core.encoders import build_encoder
     from ssl_core.export import export_bundle
     from ssl_core.pretext import build_task
-    from ssl_core.pretext.base import computes_bf16
-    from ssl_core.trainer import Trainer
+    from ssl_core.pretext.base import computes_bf16, lay_out
+    from ssl_core.trainer import Trainer, rate_name
     from ssl_core.weights import load_weights
 
     device = torch.device(_device(spec.device, cuda=torch.cuda.is_available()))
@@ -144,7 +144,7 @@ def _train(
         task = build_task(spec, encoder)
         task.prepare(images.images)
         task.to(device)
-        task.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+        lay_out(task)
         batches = Batches(images.images, spec.batch_size, spec.seed, device, clips=images.clips)
         folder = out / "checkpoints"
         trainer = Trainer(task, spec, batches, out, events, stop, checkpoint_seconds=checkpoint_seconds)
@@ -159,8 +159,8 @@ def _train(
             raise
         raise _out_of_memory(spec, error) from error
     at_end = {"step": spec.steps, "epoch": spec.epochs, "epochs": spec.epochs, **trained.last}
-    rate = trained.images_per_second
-    events.emit("progress", phase="export", done=0, total=1, unit="models", **at_end, images_per_second=rate)
+    rate = {rate_name(spec): trained.rate}
+    events.emit("progress", phase="export", done=0, total=1, unit="models", **at_end, **rate)
     files = export_bundle(task.encoder, spec, images.facts, trained, out / "bundle")
     events.emit("result", bundle=str(out / "bundle"), files=files, metrics=trained.last, steps=spec.steps, seconds=trained.seconds)
 

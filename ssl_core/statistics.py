@@ -1,6 +1,6 @@
 """What a dataset's pixels say about the pretext tasks that it suits. Torch-free.
 
-N: images that are looked at, S: side.
+N: images or frames, C: clips, T: frames of a clip, S: side.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from ssl_core.clips import ClipTable
     from ssl_core.spec.tasks.base import Concern
 
 _LOOKED_AT = 512
@@ -23,6 +24,10 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _THUMBNAIL = 8
 _CELLS, _DIRECTIONS = 4, 8
 _RIDGE = 0.1
+_STILL_LEVELS = 4
+"""Largest change of the brightness anywhere in a clip, in levels of 255, that is noise and no motion."""
+_STILL_CELLS = 8
+_MOMENTS = 3
 _SPEAKS_UP = 0.2
 _ENLARGED = 1.5
 
@@ -35,7 +40,7 @@ class Statistics:
     """Findings over a sample of a dataset."""
 
     images: int
-    """Number of images in the dataset."""
+    """Number of images, or clips, in the dataset."""
     enlarged: float
     """Side of the images as they are decoded, relative to the median side of their originals."""
     gray_share: float
@@ -48,6 +53,8 @@ class Statistics:
     """Accuracy, chance 0.25, with which brightness, colours and edges alone tell quarter turns, on images that were not learned."""
     turn_error: float
     """Standard error of that, if it were chance."""
+    still_share: float | None = None
+    """Share of the clips in which nothing moves; None if the dataset has images."""
 
     def gray(self, consequence: str, *, fatal_from: float) -> "list[Concern]":
         """Whether there are images without colour, and what that means for a task. Fatal, if their share is so high."""
@@ -79,9 +86,16 @@ class Statistics:
         return _concern(told, 1.0 if self.enlarged > _ENLARGED else 0.0)
 
     def few(self, enough: int, consequence: str) -> "list[Concern]":
-        """Whether there are fewer images than a task wants."""
-        told = f"the dataset has {self.images:,} images, and this task wants at least {enough:,}: {consequence}"
+        """Whether there are fewer images, or clips, than a task wants."""
+        what = "images" if self.still_share is None else "clips"
+        told = f"the dataset has {self.images:,} {what}, and this task wants at least {enough:,}: {consequence}"
         return _concern(told, 1.0 if self.images < enough else 0.0)
+
+    def still(self, consequence: str) -> "list[Concern]":
+        """Whether there are clips in which nothing moves. Fatal, if there are hardly any others."""
+        share = self.still_share or 0.0
+        told = f"in {share:.0%} of the clips nothing moves: {consequence}; raise `frame_stride`, or take them out of the dataset"
+        return _concern(told, share, fatal_from=0.98)
 
 
 def _concern(message: str, share: float, *, fatal_from: float = 2.0) -> "list[Concern]":
@@ -90,26 +104,51 @@ def _concern(message: str, share: float, *, fatal_from: float = 2.0) -> "list[Co
     return [Concern(message, fatal=share >= fatal_from)] if share >= _SPEAKS_UP else []
 
 
-def statistics_of(images: Images, median_side: int) -> Statistics:
-    """Look at up to 512 images, spread over the dataset.
+def statistics_of(images: Images, median_side: int, clips: "ClipTable | None" = None) -> Statistics:
+    """Look at up to 512 images or clips, spread over the dataset.
 
     Args:
         images: uint8 (N, S, S, 3).
         median_side: median of the originals' shorter sides, in pixels.
+        clips: where the clips lie, if the images are frames; then a frame of each clip is looked at.
     """
-    chosen = np.linspace(0, len(images) - 1, min(_LOOKED_AT, len(images))).astype(np.int64)
+    count = len(images) if clips is None else len(clips)
+    chosen = np.linspace(0, count - 1, min(_LOOKED_AT, count)).astype(np.int64)
+    still = None
+    if clips is not None:
+        moments = _moments(clips, chosen)
+        still = float(np.mean([_is_still(images[frames]) for frames in moments]))
+        chosen = moments[:, 0]
     sample = np.stack([_small(images[index]) for index in chosen])
     luma = sample @ _LUMA
     turns, error = _turn_accuracy(sample, luma)
     return Statistics(
-        images=len(images),
+        images=count,
         enlarged=images.shape[1] / median_side,
         gray_share=float(np.mean(np.quantile(np.ptp(sample, axis=3).reshape(len(sample), -1), 0.99, axis=1) <= _GRAY_LEVELS)),
         flat_share=float(np.mean(luma.reshape(len(luma), -1).std(axis=1) < _FLAT_LEVELS)),
         border_share=float(np.mean([_has_border(images[index]) for index in chosen])),
         turn_accuracy=turns,
         turn_error=error,
+        still_share=still,
     )
+
+
+def _moments(clips: "ClipTable", chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Frames at the beginning, in the middle and at the end of some clips, (len(chosen), 3)."""
+    first = clips.lowest[chosen] + clips.choices[chosen] // 2
+    places = np.linspace(0, clips.frames - 1, _MOMENTS).astype(np.int64)
+    return first[:, None] + clips.strides[chosen][:, None] * places
+
+
+def _is_still(frames: Images) -> bool:
+    """Whether nothing moves: no cell of 8 x 8 changes its mean brightness between frames (M, S, S, 3)."""
+    side = frames.shape[1]
+    cells = min(_STILL_CELLS, side)
+    fits = side - side % cells
+    luma = frames[:, :fits, :fits].astype(np.float32) @ _LUMA
+    means = luma.reshape(len(frames), cells, fits // cells, cells, fits // cells).mean((2, 4))
+    return float(np.ptp(means, axis=0).max()) < _STILL_LEVELS
 
 
 def _small(image: Images) -> Floats:

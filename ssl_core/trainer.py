@@ -41,8 +41,13 @@ class Trained:
     last: dict[str, float]
     seconds: float
     """Time spent in training, over all attempts."""
-    images_per_second: float
-    """Over that time; views that are made of one image count once."""
+    rate: float
+    """Images, or clips, a second over that time; views that are made of one image count once."""
+
+
+def rate_name(spec: ResolvedPretrain) -> str:
+    """What the speed of a training is called."""
+    return "images_per_second" if spec.clip_frames is None else "clips_per_second"
 
 
 class Trainer:
@@ -88,6 +93,7 @@ class Trainer:
         self._last: dict[str, float] = {}
         self._seconds_before = 0.0
         self._started = time.monotonic()
+        self._rate_name = rate_name(spec)
         self._mark = Ticker(_MARK_SECONDS)
         self._marks: deque[tuple[int, float]] = deque(maxlen=_MARKS)
 
@@ -165,7 +171,7 @@ class Trainer:
         with torch.no_grad(), self._task.autocast():
             picture = self._task.picture(self._batches.sample(_SHOWN))
         self._task.train()
-        path = self._pictures / f"{epoch:06}.png"
+        path = self._pictures / f"{epoch:06}{picture.suffix}"
         try:
             width, height = save_picture(picture, path)
         except OSError as error:
@@ -187,7 +193,7 @@ class Trainer:
         self._first = self._first or means
         self._last = means
         rate = self._spec.optimizer.learning_rate * rate_at(self._step - 1, self._spec.steps, self._spec.optimizer)
-        values = {**means, "learning_rate": rate, "images_per_second": self._rate}
+        values = {**means, "learning_rate": rate, self._rate_name: self._rate}
         self._events.emit("metrics", step=self._step, epoch=self._epoch, values=values)
         self._sums, self._sums_over = {}, 0
         self._wonder(means)
@@ -228,8 +234,8 @@ class Trainer:
             epoch=self._epoch,
             epochs=self._spec.epochs,
             **means,
-            images_per_second=self._rate,
             eta_seconds=left,
+            **{self._rate_name: self._rate},
         )
 
     def _checkpoint(self) -> None:

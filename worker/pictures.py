@@ -26,6 +26,7 @@ MOST_BYTES = 16 << 20
 """Largest picture; the API holds one in memory to send it."""
 _MOST_EPOCH, _MOST_STEP = 2**31 - 1, 2**63 - 1
 _PNG_HEAD = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+_HEAD_BYTES = 30
 
 
 @dataclass(frozen=True)
@@ -127,9 +128,9 @@ class Pictures:
             _remove(picture.path)
 
     def _stored(self, picture: Picture) -> Drawn:
-        width, height = _size(picture.path)
+        suffix, width, height = _looked_at(picture.path)
         digest = file_sha256(picture.path)
-        key = f"jobs/{self._lease.job_id}/pictures/{picture.epoch:06}-{self._lease.attempt}-{digest[:16]}.png"
+        key = f"jobs/{self._lease.job_id}/pictures/{picture.epoch:06}-{self._lease.attempt}-{digest[:16]}{suffix}"
         size = picture.path.stat().st_size
         self._blobs.put(key, picture.path)
         return Drawn(picture.epoch, picture.step, key, size, digest, width, height, picture.caption)
@@ -162,17 +163,19 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def _size(path: Path) -> tuple[int, int]:
-    """Width and height of a PNG file, by its own head.
+def _looked_at(path: Path) -> tuple[str, int, int]:
+    """What a PNG or animated WebP file is, as the end of its name, and its width and height, all by its own head.
 
     Raises:
-        ValueError: it is none, or too large.
+        ValueError: it is neither, or too large.
     """
     with path.open("rb") as file:
-        head = file.read(24)
+        head = file.read(_HEAD_BYTES)
         size = file.seek(0, 2)
-    if not head.startswith(_PNG_HEAD) or len(head) < 24:
-        raise ValueError(f"{path.name} is no PNG file")
     if size > MOST_BYTES:
         raise ValueError(f"{path.name} has {size:,} bytes, and a picture may have up to {MOST_BYTES:,}")
-    return int.from_bytes(head[16:20]), int.from_bytes(head[20:24])
+    if head.startswith(_PNG_HEAD) and len(head) >= 24:
+        return ".png", int.from_bytes(head[16:20]), int.from_bytes(head[20:24])
+    if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and len(head) == _HEAD_BYTES:
+        return ".webp", int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
+    raise ValueError(f"{path.name} is no PNG file and no animated WebP file")

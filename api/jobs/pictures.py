@@ -17,8 +17,11 @@ from records.states import JobState
 router = APIRouter(prefix="/v1/jobs/{job_id}/pictures", tags=["jobs"])
 
 Epoch = Annotated[int, Path(ge=0, le=2**31 - 1, description="Pass over the dataset, from 1; 0 is before the training.")]
-_PNG: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"image/png": {}}, "description": "The picture; its SHA-256 is the `ETag`."},
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {"image/png": {}, "image/webp": {}},
+        "description": "The picture: a PNG, or an animated WebP of a training with clips; its SHA-256 is the `ETag`.",
+    },
     304: {"description": "The picture is the one that `If-None-Match` names."},
     **responses(401, 404),
 }
@@ -38,7 +41,7 @@ def list_pictures(
 
 
 @router.head("/latest", include_in_schema=False)
-@router.get("/latest", summary="See the newest picture of a training", response_class=Response, responses=_PNG)
+@router.get("/latest", summary="See the newest picture of a training", response_class=Response, responses=_FILE)
 def read_latest_picture(job_id: str, session: SessionDep, services: ServicesDep, if_none_match: IfNoneMatch = None) -> Response:
     """The picture of the last epoch that has one. `Content-Location` tells which."""
     picture = pictures.newest(session, job_id)
@@ -48,7 +51,7 @@ def read_latest_picture(job_id: str, session: SessionDep, services: ServicesDep,
 
 
 @router.head("/{epoch}", include_in_schema=False)
-@router.get("/{epoch}", summary="See a picture of a training", response_class=Response, responses=_PNG)
+@router.get("/{epoch}", summary="See a picture of a training", response_class=Response, responses=_FILE)
 def read_picture(
     job_id: str, epoch: Epoch, session: SessionDep, services: ServicesDep, if_none_match: IfNoneMatch = None
 ) -> Response:
@@ -59,10 +62,11 @@ def read_picture(
 
 def _answer(services: Services, picture: JobPicture, if_none_match: str | None, *, lasting: bool) -> Response:
     etag = f'"{picture.sha256}"'
+    format_ = picture.format
     headers = {
         "ETag": etag,
         "Cache-Control": "private, immutable, max-age=31536000" if lasting else "private, no-cache",
-        "Content-Disposition": f'inline; filename="{picture.job_id}-epoch-{picture.epoch:06}.png"',
+        "Content-Disposition": f'inline; filename="{picture.job_id}-epoch-{picture.epoch:06}.{format_}"',
     }
     if is_there(etag, if_none_match):
         return Response(status_code=304, headers=headers)
@@ -72,4 +76,4 @@ def _answer(services: Services, picture: JobPicture, if_none_match: str | None, 
         raise NotFoundError(
             f"the picture of epoch {picture.epoch} is not there: it is being drawn anew, or was deleted; ask again shortly"
         ) from None
-    return Response(content, media_type="image/png", headers=headers)
+    return Response(content, media_type=f"image/{format_}", headers=headers)

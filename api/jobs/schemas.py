@@ -73,6 +73,8 @@ class Progress(Resource):
     """Accuracy in the pretext task, mean over the last steps, 0 to 1."""
     images_per_second: float | None = None
     """Images of the dataset that go through the network in a second."""
+    clips_per_second: float | None = None
+    """The same of the clips of a dataset of videos."""
     eta_seconds: float | None = None
     """Seconds left, at this rate."""
 
@@ -181,11 +183,13 @@ class PictureOut(Resource):
     bytes: int
     """Its size."""
     sha256: str
-    """SHA-256 of the PNG file, in hexadecimal."""
+    """SHA-256 of the file, in hexadecimal."""
+    format: Literal["png", "webp"] = Field(examples=["png"])
+    """What the file is: a PNG, or an animated WebP of a training with clips."""
     at: Moment
     """When it was written down."""
     url: str
-    """Where the PNG file is, for the same key."""
+    """Where the file is, for the same key."""
 
     @classmethod
     def of(cls, picture: JobPicture) -> Self:

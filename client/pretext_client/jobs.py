@@ -102,7 +102,7 @@ class Jobs:
         return pictures.listed(self._http, job_id)
 
     def picture(self, job_id: str, epoch: int | None = None) -> bytes:
-        """The PNG file of an epoch; None: of the newest.
+        """The file of an epoch, PNG or, of clips, animated WebP; None: of the newest.
 
         Raises:
             NotFound: there is no such job, or no such picture.
@@ -112,7 +112,7 @@ class Jobs:
     def download_pictures(
         self, job_id: str, directory: str | os.PathLike[str], *, on_progress: OnBytes | None = None
     ) -> tuple[Path, ...]:
-        """Download every picture of a training, as `epoch-000003.png` and so on.
+        """Download every picture of a training, as `epoch-000003.png` and so on, or `.webp` of clips.
 
         A file appears under its name once it is whole and its SHA-256 is right. What is there already is not fetched again, so the
         folder of a running job can be brought up to date time and again. A file of the same name and other content is overwritten:

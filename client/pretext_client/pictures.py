@@ -23,7 +23,7 @@ def listed(http: Http, job_id: str) -> Iterator[Picture]:
 
 
 def content(http: Http, job_id: str, epoch: int | None) -> bytes:
-    """The PNG file of an epoch; None: of the newest."""
+    """The file of an epoch, PNG or animated WebP; None: of the newest."""
     with http.stream(Call("GET", path_of(job_id, "latest" if epoch is None else epoch))) as response:
         return response.read()
 
@@ -56,7 +56,8 @@ def _fetched(http: Http, job_id: str, picture: Picture, folder: Path) -> Path:
 
 
 def _fetch(http: Http, job_id: str, picture: Picture, folder: Path) -> Path:
-    file = ModelFile(name=f"epoch-{picture.epoch:06}.png", bytes=picture.bytes, sha256=picture.sha256)
+    suffix = "webp" if picture.format == "webp" else "png"
+    file = ModelFile(name=f"epoch-{picture.epoch:06}.{suffix}", bytes=picture.bytes, sha256=picture.sha256)
     one = Download(http, path_of(job_id, picture.epoch), file, folder)
     one.run(lambda _here: None)
     return one.target

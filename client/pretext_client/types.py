@@ -155,6 +155,7 @@ class Progress(Value):
     accuracy: float | None = None
     """In the pretext task, 0 to 1."""
     images_per_second: float | None = None
+    clips_per_second: float | None = None
     eta_seconds: float | None = None
 
 
@@ -222,7 +223,7 @@ class Picture(Value):
     step: int
     bytes: int
     sha256: str
-    """Of the PNG file, in hexadecimal."""
+    """Of the file, in hexadecimal."""
     caption: str = ""
     """What there is to see, in a sentence."""
     width: int | None = None
@@ -230,7 +231,9 @@ class Picture(Value):
     height: int | None = None
     """Pixels."""
     url: str | None = None
-    """Where the PNG file is, below the server's address."""
+    """Where the file is, below the server's address."""
+    format: str = "png"
+    """`png`, or `webp` for one that moves."""
 
 
 @dataclass(frozen=True, kw_only=True)

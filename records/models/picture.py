@@ -27,3 +27,8 @@ class JobPicture(Base):
     height: Mapped[int]
     caption: Mapped[str] = mapped_column(String(LONGEST_CAPTION))
     at: Mapped[datetime]
+
+    @property
+    def format(self) -> str:
+        """`png`, or `webp` for one that moves, as its key says."""
+        return "webp" if self.key.endswith(".webp") else "png"

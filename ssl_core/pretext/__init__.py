@@ -5,6 +5,7 @@ from typing import Any
 from ssl_core.encoders import Encoder
 from ssl_core.pretext.barlow_twins import BarlowTwinsTask
 from ssl_core.pretext.base import PretextTask
+from ssl_core.pretext.clip_order import ClipOrderTask
 from ssl_core.pretext.colorization import ColorizationTask
 from ssl_core.pretext.gan import GanTask
 from ssl_core.pretext.inpainting import InpaintingTask
@@ -13,6 +14,8 @@ from ssl_core.pretext.relative_position import RelativePositionTask
 from ssl_core.pretext.rotation import RotationTask
 from ssl_core.pretext.simclr import SimCLRTask
 from ssl_core.pretext.simmim import SimMIMTask
+from ssl_core.pretext.video_gan import VideoGanTask
+from ssl_core.pretext.video_rotation import VideoRotationTask
 from ssl_core.spec import ResolvedPretrain
 
 TASK_MODULES: dict[str, type[PretextTask[Any]]] = {
@@ -25,6 +28,9 @@ TASK_MODULES: dict[str, type[PretextTask[Any]]] = {
     "simclr": SimCLRTask,
     "barlow_twins": BarlowTwinsTask,
     "simmim": SimMIMTask,
+    "video_rotation": VideoRotationTask,
+    "clip_order": ClipOrderTask,
+    "video_gan": VideoGanTask,
 }
 
 

@@ -103,9 +103,21 @@ class PretextTask(nn.Module, ABC, Generic[SettingsT]):
         return {name: value.detach() for name, value in metrics.items()}
 
     def as_input(self, images: Tensor) -> Tensor:
-        """uint8 or float levels (B, 3, S, S) of 0 to 255, normalised, as the encoder takes them."""
+        """uint8 or float levels (B, 3, S, S) or (B, 3, T, S, S) of 0 to 255, normalised, as the encoder takes them."""
         normalized: Tensor = self.normalize(images)
-        return normalized.contiguous(memory_format=torch.channels_last)
+        return normalized.contiguous(memory_format=channels_last(images.ndim))
+
+
+def channels_last(dimensions: int) -> torch.memory_format:
+    """The memory format in which convolutions of images, of 4 dimensions, or clips, of 5, are fastest."""
+    return torch.channels_last if dimensions == 4 else torch.channels_last_3d
+
+
+def lay_out(module: nn.Module) -> None:
+    """Lay the weights of a module's convolutions out as they are fastest, those of 2D and 3D side by side."""
+    for parameter in module.parameters():
+        if parameter.ndim in {4, 5}:
+            parameter.data = parameter.data.contiguous(memory_format=channels_last(parameter.ndim))
 
 
 @cache

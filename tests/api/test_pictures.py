@@ -54,6 +54,19 @@ class TestPicture:
         head = client.head(f"/v1/jobs/{job_id}/pictures/1")
         assert (head.headers["Content-Length"], head.content) == (str(len(answer.content)), b"")
 
+    def test_one_that_moves_is_a_webp(self, client: Client, services: Services):
+        with services.database.write() as session:
+            job = factories.job(session)
+            with services.blobs.writer(f"jobs/{job.id}/pictures/0.webp") as writer:
+                writer.write(b"RIFF")
+            factories.picture(session, job.id, epoch=0, key=f"jobs/{job.id}/pictures/0.webp")
+            job_id = job.id
+        (picture,) = client.get(f"/v1/jobs/{job_id}/pictures").json()["data"]
+        assert picture["format"] == "webp"
+        answer = client.get(picture["url"])
+        assert (answer.content, answer.headers["Content-Type"]) == (b"RIFF", "image/webp")
+        assert answer.headers["Content-Disposition"].endswith('-epoch-000000.webp"')
+
     def test_is_not_sent_to_who_has_it(self, client: Client, job_id: str):
         etag = client.get(f"/v1/jobs/{job_id}/pictures/1").headers["ETag"]
         same = client.get(f"/v1/jobs/{job_id}/pictures/1", headers={"If-None-Match": f'"other", {etag}'})

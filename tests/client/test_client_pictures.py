@@ -61,6 +61,11 @@ class TestDownload:
         assert len(script.sent("GET", f"{LIST}/0")) == 1
         assert sorted(folder.iterdir()) == sorted(paths)
 
+    def test_names_one_that_moves_by_its_format(self, script, client, folder):
+        script.on("GET", LIST, page(picture(3) | {"format": "webp"}))
+        script.on("GET", f"{LIST}/3", answer(PNG))
+        assert client.jobs.download_pictures("job_1", folder) == (folder / "epoch-000003.webp",)
+
     def test_what_was_drawn_anew_is_fetched_anew(self, script, client, folder):
         script.on("GET", LIST, page(picture(0)), page(picture(0, b"new")))
         script.on("GET", f"{LIST}/0", answer(PNG), answer(b"new"))

@@ -7,6 +7,7 @@ from ssl_core.color import lightness
 from ssl_core.embed import embed, embed_stages, inputs
 from ssl_core.encoders import Encoder, build_encoder
 from ssl_core.spec import ResolvedEncoder
+from tests.ssl_core.task_tools import films
 
 
 @pytest.fixture
@@ -63,6 +64,30 @@ class TestShownAs:
         assert not np.allclose(embed(encoder, images), embed(encoder, images, shown_as="lightness"), atol=1e-3)
         (shown,) = inputs(encoder, images, 8, "lightness")
         normalize = Normalize()
-        levels = (shown - normalize.shift) / normalize.scale
+        levels = (shown - normalize.shift.view(3, 1, 1)) / normalize.scale.view(3, 1, 1)
         assert torch.allclose(levels, lightness(torch.from_numpy(images).permute(0, 3, 1, 2)), atol=1e-2)
         assert torch.allclose(levels[:, :1].expand_as(levels), levels, atol=1e-2)
+
+
+class TestClips:
+    @pytest.mark.parametrize(("name", "widths"), [("tiny3d", [16, 32, 64, 128]), ("tiny", [32, 64, 128, 128])])
+    def test_have_features_after_each_stage(self, name: str, widths: list[int]):
+        clips = films(3, 32, 8)
+        torch.manual_seed(0)
+        encoder = build_encoder(ResolvedEncoder(name=name, stem="standard"), 32, clips=True)
+        pooled, parts = embed_stages(encoder, clips), embed_stages(encoder, clips, grid=2)
+        assert [features.shape for features in pooled.values()] == [(3, width) for width in widths]
+        assert [features.shape for features in parts.values()] == [(3, 4 * width) for width in widths]
+        assert np.allclose(pooled["stage4"], embed(encoder, clips, 2), atol=1e-5)
+
+    def test_the_order_of_frames_is_seen_by_encoders_of_clips_alone(self):
+        clips = films(8, 32, 8)
+        shuffled = np.stack([clip[np.random.default_rng(number).permutation(8)] for number, clip in enumerate(clips)])
+        changes = []
+        for name in ("tiny3d", "tiny"):
+            torch.manual_seed(0)
+            encoder = build_encoder(ResolvedEncoder(name=name, stem="standard"), 32, clips=True)
+            before, after = embed(encoder, clips), embed(encoder, shuffled)
+            changes.append(np.abs(before - after).max() / np.abs(before).max())
+        assert changes[0] > 0.05
+        assert changes[1] < 1e-5

@@ -7,6 +7,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ssl_core.embed import load_encoder
 from ssl_core.encoders import Encoder, build_encoder
 from ssl_core.errors import UserError
 from ssl_core.export import ExportError, export_bundle
@@ -20,6 +21,8 @@ LOADED = [("tiny", "standard"), ("resnet18", "standard"), ("resnet18", "small"),
 LOADED += [("mobilenet_v3_small", "small"), ("mobilenet_v3_small", "standard"), ("efficientnet_b0", "small")]
 LOADED += [("regnet_y_400mf", "small"), ("convnext_tiny", "small"), ("convnext_tiny", "standard"), ("vit_b_16", "small")]
 LOADED += [("swin_t", "standard")]
+VIDEO_FACTS = DatasetFacts(images=12, median_side=64, kind="video", frames=345, lengths=((28, 12),))
+OF_CLIPS = ["tiny3d", "r3d_18", "mc3_18", "r2plus1d_18", "s3d", "tiny", "resnet18", "swin_t"]
 
 
 def spec_of(name: str, stem: str = "auto", size: int = 64) -> ResolvedPretrain:
@@ -82,6 +85,15 @@ class TestFiles:
         assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
+def exported_of_clips(folder: Path, name: str) -> tuple[Encoder, Path]:
+    asked = {"task": {"name": "video_rotation"}, "encoder": {"name": name}, "image_size": 32, "clip_frames": 8, "steps": 3}
+    spec = resolve(PretrainSpec.model_validate(asked), VIDEO_FACTS).on_device("cpu")
+    torch.manual_seed(0)
+    encoder = build_encoder(spec.encoder, spec.image_size, clips=True)
+    export_bundle(encoder, spec, VIDEO_FACTS, TRAINED, folder / "bundle")
+    return encoder, folder / "bundle"
+
+
 class TestRefusal:
     def test_what_does_not_come_back_is_not_published(self, tmp_path: Path):
         spec = spec_of("tiny")
@@ -99,8 +111,9 @@ class TestRefusal:
 
 class TestLoading:
     def test_every_family_is_loaded_here(self):
-        families = {info.family for info in ENCODERS.values() if info.modality == "image"}
-        assert {ENCODERS[name].family for name, _ in LOADED} == families
+        assert {ENCODERS[name].family for name in [*(name for name, _ in LOADED), *OF_CLIPS]} == {
+            info.family for info in ENCODERS.values()
+        }
 
     @pytest.mark.parametrize(("name", "stem"), LOADED)
     def test_the_code_on_the_card_gives_the_same_features(self, tmp_path: Path, monkeypatch, name: str, stem: str):
@@ -114,6 +127,26 @@ class TestLoading:
         images = torch.randn(2, 3, 64, 64)
         with torch.no_grad():
             assert torch.allclose(names["network"](images), encoder.eval()(images), atol=1e-4, rtol=1e-4)
+
+    @pytest.mark.parametrize("name", OF_CLIPS)
+    def test_so_does_the_code_on_the_card_of_an_encoder_of_clips(self, tmp_path: Path, monkeypatch, name: str):
+        encoder, bundle = exported_of_clips(tmp_path, name)
+        torchvision_models()
+        card = (bundle / "README.md").read_text()
+        assert "12 videos of 345 frames" in card
+        assert "| clip | 8 frames of 32 x 32 px, every 2nd frame of the video |" in card
+        assert "500 clips/s" in card
+        code = card.split("```python\n")[1].split("```")[0]
+        monkeypatch.chdir(bundle)
+        clips = torch.rand(1, 3, 8, 32, 32)
+        monkeypatch.setattr(torch, "rand", lambda *_: clips)
+        names: dict[str, object] = {}
+        exec(code, names)  # the code is what is tested
+        loaded, config = load_encoder(bundle)
+        with torch.no_grad():
+            assert torch.allclose(names["features"], encoder.eval()(clips), atol=1e-4, rtol=1e-4)
+            assert torch.allclose(loaded.eval()(clips), encoder.eval()(clips), atol=1e-5)
+        assert (config["clip_frames"], config["frame_stride"]) == (8, 2)
 
     def test_torchvisions_own_network_misses_the_classifier_alone(self, tmp_path: Path):
         _, bundle = exported(tmp_path, "resnet18", "standard")

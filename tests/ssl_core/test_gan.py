@@ -5,8 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from ssl_core.pretext.adversarial import Average, gradient_penalty, relativistic_losses
-from ssl_core.pretext.gan import GanTask, Generator, HardSigmoid, changed, draw_changes
+from ssl_core.pretext.adversarial import Average, HardSigmoid, gradient_penalty, relativistic_losses
+from ssl_core.pretext.changes import changed, draw_changes
+from ssl_core.pretext.gan import GanTask
+from ssl_core.pretext.generators import Generator
 from tests.ssl_core.task_tools import batch_of, shapes, spec_of, task_of
 
 CPU = torch.device("cpu")
@@ -121,8 +123,8 @@ class TestFairness:
         made = task(images).train()
         one, two = torch.rand(2, 8, 3, 32, 32) * 2 - 1
         with torch.no_grad():
-            first, second = made.scores(one, two)
-            second_again, first_again = made.scores(two, one)
+            first, second = made.scores(one, two, {})[""]
+            second_again, first_again = made.scores(two, one, {})[""]
         assert torch.allclose(first, first_again, atol=1e-4)
         assert torch.allclose(second, second_again, atol=1e-4)
 
@@ -142,7 +144,7 @@ class TestPlayers:
             torch.manual_seed(step)
             with torch.no_grad():
                 question = made.ask(batch_of(images, 32))
-            told = made._train_discriminator(question["real"], made.generator(question["latents"]).detach(), optimizers[0])
+            told = made.train_discriminators(question, made.generator(question["latents"]).detach(), optimizers[0])
         assert told["accuracy"] > 0.9
         assert told["loss"] < 0.4
         optimizers[0].step = lambda: None  # from now on it stays as it is

@@ -40,3 +40,34 @@ class TestSavePicture:
         for name in "ab":
             save_picture(Picture((panel(notes=("1", "2", "3")),), "."), tmp_path / f"{name}.png")
         assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def film(count: int = 2, frames: int = 4) -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (count, frames, 32, 32, 3), np.uint8)
+
+
+class TestMoving:
+    def test_has_a_frame_for_each_moment_and_what_is_shorter_begins_anew(self, tmp_path: Path):
+        levels = np.arange(4, dtype=np.uint8).reshape(1, 4, 1, 1, 1) * 60
+        clip = np.broadcast_to(levels, (1, 4, 96, 96, 3))
+        still = np.full((1, 96, 96, 3), 200, np.uint8)
+        picture = Picture((Panel("clip", clip), Panel("short", clip[:, :2]), Panel("still", still)), ".")
+        assert (picture.frames, picture.suffix) == (4, ".webp")
+        size = save_picture(picture, tmp_path / "a.webp")
+        seen = []
+        with Image.open(tmp_path / "a.webp") as image:
+            assert (image.format, image.size, image.n_frames, image.info["loop"]) == ("WEBP", size, 4, 0)
+            for number in range(4):
+                image.seek(number)
+                pixels = np.asarray(image.convert("RGB")).astype(int)
+                seen.append([int(pixels[top + 20 : top + 70, 140:200].mean()) for top in (6, 108, 210)])
+        assert np.allclose(seen, [[0, 0, 200], [60, 60, 200], [120, 0, 200], [180, 60, 200]], atol=4)
+
+    def test_the_same_picture_is_the_same_bytes(self, tmp_path: Path):
+        for name in "ab":
+            save_picture(Picture((Panel("clip", film(), ("1", "2")),), "."), tmp_path / name)
+        assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+    def test_nothing_moves_in_a_clip_of_one_frame(self):
+        picture = Picture((Panel("clip", film(frames=1)),), ".")
+        assert (picture.frames, picture.suffix) == (1, ".png")

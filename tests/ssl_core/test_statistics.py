@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from ssl_core.clips import ClipSettings, Segment, clip_table
 from ssl_core.statistics import Statistics, statistics_of
-from tests.ssl_core.task_tools import shapes
+from tests.ssl_core.task_tools import films, shapes
 
 COUNT, SIDE = 200, 32
 
@@ -88,3 +89,32 @@ class TestFew:
     def test_by_what_a_task_wants(self, images: np.ndarray):
         assert of(images).few(1000, "it will learn them by heart")
         assert of(images).few(100, "it will learn them by heart") == []
+
+
+class TestStill:
+    @staticmethod
+    def found(clips: np.ndarray) -> Statistics:
+        count, frames, side = clips.shape[:3]
+        table = clip_table([[Segment(0, frames, 1)]] * count, ClipSettings(frames, 1))
+        return statistics_of(clips.reshape(-1, side, side, 3), side, table)
+
+    def test_counts_clips_in_which_nothing_moves(self):
+        moving = films(20, SIDE, 12)
+        still = np.repeat(moving[:, :1], 12, 1)
+        assert self.found(moving).still_share == 0
+        assert self.found(still).still_share == 1
+        mixed = self.found(np.concatenate([moving[:15], still[15:]]))
+        assert mixed.still_share == pytest.approx(0.25)
+        assert [concern.fatal for concern in mixed.still("there is nothing to learn")] == [False]
+        assert [concern.fatal for concern in self.found(still).still("there is nothing to learn")] == [True]
+        assert mixed.images == 20
+        assert "20 clips" in mixed.few(500, "they will be learned by heart")[0].message
+
+    def test_noise_is_no_motion(self):
+        still = np.repeat(films(20, SIDE, 12)[:, :1], 12, 1).astype(int)
+        noisy = still + np.random.default_rng(0).integers(-6, 7, still.shape)
+        assert self.found(np.clip(noisy, 0, 255).astype(np.uint8)).still_share > 0.9
+
+    def test_images_have_none(self, images: np.ndarray):
+        assert of(images).still_share is None
+        assert of(images).still("there is nothing to learn") == []

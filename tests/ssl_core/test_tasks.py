@@ -12,14 +12,16 @@ from ssl_core.errors import InterruptedRun
 from ssl_core.pictures import save_picture
 from ssl_core.pretext import TASK_MODULES
 from ssl_core.spec import ENCODERS, TASKS, SpecError
-from tests.ssl_core.task_tools import DiedError, batch_of, noise, shapes, spec_of, task_of, trained
+from tests.ssl_core.task_tools import DiedError, batch_of, samples_of, spec_of, task_of, trained
 
 pytestmark = pytest.mark.parametrize("name", TASKS)
 
+DEFAULT_ENCODERS = {"image": "resnet18", "video": "r3d_18"}
 
-@pytest.fixture(scope="module")
-def images() -> np.ndarray:
-    return shapes(48, 32)
+
+@pytest.fixture
+def images(name: str) -> np.ndarray:
+    return samples_of(name, 48, 32)
 
 
 class TestRegistry:
@@ -34,7 +36,7 @@ class TestSpec:
     @pytest.mark.parametrize("size", [32, 48, 64, 96, 128, 160, 192, 224])
     @pytest.mark.parametrize("images", [1_000, 5_000_000])
     def test_has_defaults_for_every_usual_size_and_amount(self, name: str, size: int, images: int):
-        spec = spec_of(name, size=size, encoder="resnet18", images=images, _batch_size="auto")
+        spec = spec_of(name, size=size, encoder=DEFAULT_ENCODERS[TASKS[name].modality], images=images, _batch_size="auto")
         assert "auto" not in spec.task.model_dump().values()
         assert spec.task.decode_size(size) >= size
 
@@ -46,13 +48,15 @@ class TestSpec:
             spec_of(name, size=size, encoder=encoder)
         except SpecError as error:
             refused = error.param
-        assert refused in {None, "encoder.name", "image_size"}
+        assert refused in {None, "encoder.name", "image_size", "clip_frames"}
+        if ENCODERS[encoder].modality == "video" and TASKS[name].modality == "image":
+            assert refused == "encoder.name"
 
 
 class TestQuestion:
     def test_same_images_get_draws_of_their_own(self, name: str, images: np.ndarray):
         task = task_of(spec_of(name), images)
-        same = batch_of(images, 1).repeat(8, 1, 1, 1)
+        same = batch_of(np.repeat(images[:1], 8, 0), 8)
         with torch.no_grad():
             shown = max(task.ask(same).values(), key=torch.numel)
         rows = (
@@ -63,7 +67,7 @@ class TestQuestion:
         assert len({row.numpy().tobytes() for row in rows}) >= 4
 
     def test_leaves_the_images_alone(self, name: str, images: np.ndarray):
-        task, batch = task_of(spec_of(name), images), noise(8, 32)
+        task, batch = task_of(spec_of(name), images), batch_of(images, 8).clone()
         before = batch.clone()
         with torch.no_grad():
             task.ask(batch)
@@ -94,16 +98,19 @@ class TestAnswer:
         assert all(math.isfinite(value) for value in ended.last.values())
         assert {value.dtype for value in task.state_dict().values() if value.is_floating_point()} == {torch.float32}
 
-    @pytest.mark.parametrize(("encoder", "size"), [("resnet18", 32), ("mobilenet_v3_small", 48), ("swin_t", 96), ("vit_b_16", 32)])
+    @pytest.mark.parametrize(
+        ("encoder", "size"), [("resnet18", 32), ("mobilenet_v3_small", 48), ("swin_t", 96), ("vit_b_16", 16), ("mc3_18", 32)]
+    )
     def test_other_encoders_take_a_step(self, name: str, encoder: str, size: int):
         try:
             spec = spec_of(name, encoder=encoder, size=size)
         except SpecError:
             pytest.skip("refused, with a reason")
-        images = shapes(4, spec.task.decode_size(size))
+        count = 4 if TASKS[name].modality == "image" else 2
+        images = samples_of(name, count, spec.task.decode_size(size))
         task = task_of(spec, images).train()
         with torch.no_grad():
-            question = task.ask(batch_of(images, 4))
+            question = task.ask(batch_of(images, count))
         assert task.training_step(question, task.optimizers())["loss"].isfinite()
 
 
@@ -111,7 +118,7 @@ class TestPicture:
     def test_shows_the_images_and_is_the_same_each_time(self, name: str, images: np.ndarray, tmp_path: Path):
         task = task_of(spec_of(name), images).eval()
         sheets = []
-        for file in ("a.png", "b.png"):
+        for file in ("a", "b"):
             torch.manual_seed(3)
             with torch.no_grad():
                 picture = task.picture(batch_of(images, 8))
@@ -128,7 +135,7 @@ def state(out: Path, images: np.ndarray, name: str, *, seed: int = 0, **ends: in
     weights = {key: value.contiguous().numpy().tobytes() for key, value in task.state_dict().items()}
     pictures = {path.name: path.read_bytes() for path in sorted((out / "pictures").iterdir())}
     told = [
-        (event["step"], {key: value for key, value in event["values"].items() if key != "images_per_second"})
+        (event["step"], {key: value for key, value in event["values"].items() if not key.endswith("_per_second")})
         for event in recorder.of("metrics")
     ]
     return weights, pictures, ended.first, ended.last, told

@@ -165,7 +165,7 @@ class TestFigures:
         again = Run(images, tmp_path, spec_of(steps=3))
         trained = again.go()
         assert (trained.first, trained.last) == (ended.first, ended.last)
-        assert trained.images_per_second > 0
+        assert trained.rate > 0
         assert not again.recorder.of("metrics")
 
 

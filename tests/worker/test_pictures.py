@@ -5,6 +5,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
@@ -14,6 +15,8 @@ from records.models import JobPicture
 from records.queries import events, jobs, leases, pictures
 from records.queries.leases import Lease, LeaseLostError
 from records.states import JobState
+from ssl_core.pictures import Panel, save_picture
+from ssl_core.pictures import Picture as Drawing
 from tests import factories
 from tests.worker.test_engine import child_pids, until
 from worker import pictures as of_worker
@@ -69,6 +72,18 @@ class TestStore:
         assert told == [{"epoch": 3, "step": 12}]
         assert (path.exists(), desk.warnings) == (False, [])
 
+    def test_takes_pictures_that_move(self, desk: Desk, database: Database, blobs: LocalBlobs, held: Lease):
+        frames = np.random.default_rng(0).integers(0, 256, (1, 3, 32, 50, 3), np.uint8)
+        size = save_picture(Drawing((Panel("clip", frames),), "."), desk.folder / "moving")
+        content = (desk.folder / "moving").read_bytes()
+        desk.draw(3, content)
+        assert desk.pictures.flush()
+        with database.read() as session:
+            picture = pictures.newest(session, held.job_id)
+        assert (picture.format, picture.width, picture.height) == ("webp", *size)
+        assert blobs.path(picture.key).read_bytes() == content
+        assert desk.warnings == []
+
     def test_a_later_attempt_replaces_row_and_blob(
         self, desk: Desk, database: Database, blobs: LocalBlobs, held: Lease, tmp_path: Path
     ):
@@ -105,6 +120,7 @@ class TestTrouble:
         [
             ({"content": b"GIF89a" + bytes(100)}, "no PNG file"),
             ({"content": b""}, "no PNG file"),
+            ({"content": b"RIFF\0\0\0\0WEBPVP8X"}, "no animated WebP file"),
             ({"content": factories.png() + bytes(of_worker.MOST_BYTES)}, "may have up to 16,777,216"),
             ({"epoch": -1}, "`epoch` is -1"),
             ({"epoch": 2**31}, "`epoch` is 2147483648"),

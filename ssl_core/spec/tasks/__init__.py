@@ -10,6 +10,8 @@ from pydantic import Field
 
 from ssl_core.spec.tasks.barlow_twins import BarlowTwins
 from ssl_core.spec.tasks.base import Circumstances, Concern, Cropped, OptimizerDefaults, Task, TwoViews
+from ssl_core.spec.tasks.clip_order import ClipOrder
+from ssl_core.spec.tasks.clips import ClipTask
 from ssl_core.spec.tasks.colorization import Colorization
 from ssl_core.spec.tasks.gan import Gan
 from ssl_core.spec.tasks.inpainting import Inpainting
@@ -18,9 +20,22 @@ from ssl_core.spec.tasks.relative_position import RelativePosition
 from ssl_core.spec.tasks.rotation import Rotation
 from ssl_core.spec.tasks.simclr import SimCLR
 from ssl_core.spec.tasks.simmim import SimMIM
+from ssl_core.spec.tasks.video_gan import VideoGan
+from ssl_core.spec.tasks.video_rotation import VideoRotation
 
 PretextTask = Annotated[
-    Rotation | RelativePosition | Jigsaw | Colorization | Inpainting | Gan | SimCLR | BarlowTwins | SimMIM,
+    Rotation
+    | RelativePosition
+    | Jigsaw
+    | Colorization
+    | Inpainting
+    | Gan
+    | SimCLR
+    | BarlowTwins
+    | SimMIM
+    | VideoRotation
+    | ClipOrder
+    | VideoGan,
     Field(discriminator="name"),
 ]
 """Any pretext task."""
@@ -48,6 +63,8 @@ __all__ = [
     "TASKS",
     "BarlowTwins",
     "Circumstances",
+    "ClipOrder",
+    "ClipTask",
     "Colorization",
     "Concern",
     "Cropped",
@@ -62,5 +79,7 @@ __all__ = [
     "SimMIM",
     "Task",
     "TwoViews",
+    "VideoGan",
+    "VideoRotation",
     "field_of",
 ]

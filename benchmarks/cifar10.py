@@ -15,10 +15,10 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class Images:
-    """Images with labels. N: images, S: side."""
+    """Images with labels. N: images, S: side, F: frames."""
 
     images: npt.NDArray[np.uint8]
-    """uint8 (N, S, S, 3)."""
+    """uint8 (N, S, S, 3), or videos (N, F, S, S, 3)."""
     labels: npt.NDArray[np.int64]
     """int64 (N,), from 0."""
 

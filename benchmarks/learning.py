@@ -1,8 +1,12 @@
-"""Do the pretext tasks teach an encoder anything? Each is trained on CIFAR-10 without labels and probed beside the untrained one.
+"""Do the pretext tasks teach an encoder anything? Each is trained without labels and probed beside the untrained one.
 
-Run it by `python -m benchmarks.learning ARCHIVE [--tasks rotation,simclr] [--encoder tiny] [--images 10000] [--labels 5000]
-[--seeds 3] [--epochs 10 | --steps 500 | --seconds-per-task 60] [--set task.rotations=one] [--out figures.json]`.
+Run it by `python -m benchmarks.learning ARCHIVE|motions [--size 32] [--tasks rotation,simclr] [--encoder tiny] [--images 10000]
+[--labels 5000] [--seeds 3] [--epochs 10 | --steps 500 | --seconds-per-task 60] [--set task.rotations=one] [--out figures.json]`.
 What is in `--out` already is not done again.
+
+`motions` takes generated videos of which the motion alone is the class, in place of CIFAR-10, and the tasks about videos. A video's
+features are then the mean over its clips, as many as fit into it beside each other; "frozen" shows each clip as its middle frame
+alone, over and over, and "shuffled" its frames in a random order, to the trained encoder.
 
 Protocol, for each seed: it draws the images to train on, the labelled ones among them (equally many of each class), the weights,
 the order and the augmentation. An encoder is trained by the code that a job runs, and frozen. Its features after each stage,
@@ -19,7 +23,7 @@ import io
 import json
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -28,9 +32,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks import cifar10
-from benchmarks.jobs import set_up, spec_of, synchronize, task_names, task_of
-from ssl_core.data import Batches, derived_seed, draw_as_of
+from benchmarks import cifar10, motions
+from benchmarks.jobs import batches_of, set_up, spec_of, synchronize, task_names, task_of
+from ssl_core.data import derived_seed, draw_as_of
 from ssl_core.embed import ShownAs, embed_stages, inputs
 from ssl_core.encoders import Encoder
 from ssl_core.errors import UserError
@@ -39,6 +43,7 @@ from ssl_core.evaluate.linear import linear_probe, split
 from ssl_core.events import TextEvents
 from ssl_core.process import StopRequest
 from ssl_core.spec import TASKS, ResolvedPretrain
+from ssl_core.spec.clips import span_of
 from ssl_core.trainer import Trainer
 
 Floats = npt.NDArray[np.float32]
@@ -47,7 +52,7 @@ Record = dict[str, Any]
 
 _T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
 """97.5% quantile of Student's t at 1, 2, … degrees of freedom."""
-_MEASURES = ("knn", "linear")
+_MEASURES = ("knn", "linear", "knn frozen", "linear frozen", "knn shuffled", "linear shuffled")
 _TIMED_STEPS = 5
 
 
@@ -56,6 +61,7 @@ class Settings:
     """What figures depend on; figures of other settings do not go together."""
 
     archive: str
+    size: int
     encoder: str
     images: int
     labels: int
@@ -73,7 +79,7 @@ class Draw:
     """The images of one seed."""
 
     images: npt.NDArray[np.uint8]
-    """What is trained on, uint8 (N, S, S, 3)."""
+    """What is trained on, uint8 (N, S, S, 3), or videos (N, F, S, S, 3)."""
     labelled: cifar10.Images
     """What probes are trained on."""
     test: cifar10.Images
@@ -90,6 +96,11 @@ class Figures:
             if kept["settings"] != self._settings:
                 raise SystemExit(f"{path} has figures of other settings: {kept['settings']}; choose another file")
             self.records = kept["records"]
+
+    @property
+    def measures(self) -> list[str]:
+        """What was measured of encoders."""
+        return [name for name in _MEASURES if any(name in record and record[name] for record in self.records)]
 
     def find(self, subject: str, seed: int) -> Record | None:
         """What was found of a subject with a seed."""
@@ -118,9 +129,9 @@ def draw(train: cifar10.Images, test: cifar10.Images, settings: Settings, seed: 
 def trained(task_name: str, settings: Settings, images: npt.NDArray[np.uint8], seed: int) -> tuple[Encoder, Record]:
     """The encoder after the training, and how that went."""
     device = torch.device(settings.device)
-    spec = _spec(task_name, settings, seed, _length(task_name, settings, images, seed))
+    spec = _spec(task_name, settings, images, seed, _length(task_name, settings, images, seed))
     task = task_of(spec, images, device)
-    batches = Batches(images, spec.batch_size, spec.seed, device)
+    batches = batches_of(spec, images, device)
     with tempfile.TemporaryDirectory() as folder:
         events = TextEvents(io.StringIO())
         done = Trainer(task, spec, batches, Path(folder), events, StopRequest(), checkpoint_seconds=1e9).run()
@@ -128,11 +139,12 @@ def trained(task_name: str, settings: Settings, images: npt.NDArray[np.uint8], s
     return task.encoder, told
 
 
-def _spec(task_name: str, settings: Settings, seed: int, length: dict[str, int]) -> ResolvedPretrain:
+def _spec(task_name: str, settings: Settings, images: npt.NDArray[np.uint8], seed: int, length: dict[str, int]) -> ResolvedPretrain:
     asked = {"encoder": {"name": settings.encoder}, "seed": seed, **length}
-    spec = spec_of(task_name, settings.images, 32, settings.device, list(settings.set), **asked)
-    if spec.task.decode_size(spec.image_size) != 32:
-        raise SystemExit(f"{task_name} wants images of {spec.task.decode_size(spec.image_size)} px; this measures at 32 px")
+    size, frames = settings.size, images.shape[1] if images.ndim == 5 else None
+    spec = spec_of(task_name, settings.images, size, settings.device, list(settings.set), frames=frames, **asked)
+    if spec.task.decode_size(spec.image_size) != size:
+        raise SystemExit(f"{task_name} wants images of {spec.task.decode_size(spec.image_size)} px; this measures at {size} px")
     return spec
 
 
@@ -144,12 +156,12 @@ def _length(task_name: str, settings: Settings, images: npt.NDArray[np.uint8], s
         return {"steps": settings.steps}
     if settings.seconds_per_task is None:
         return {}
-    spec = _spec(task_name, settings, seed, {"steps": _TIMED_STEPS})
+    spec = _spec(task_name, settings, images, seed, {"steps": _TIMED_STEPS})
     device = torch.device(settings.device)
     task = task_of(spec, images, device)
     optimizers = task.optimizers()
     times = []
-    for step, batch in enumerate(Batches(images, spec.batch_size, seed, device).since(0, _TIMED_STEPS)):
+    for step, batch in enumerate(batches_of(spec, images, device).since(0, _TIMED_STEPS)):
         draw_as_of(seed, step)
         started = time.perf_counter()
         with torch.no_grad():
@@ -162,17 +174,31 @@ def _length(task_name: str, settings: Settings, images: npt.NDArray[np.uint8], s
 
 def untrained(shown_as: ShownAs, settings: Settings, images: npt.NDArray[np.uint8], seed: int, *, recalibrated: bool) -> Encoder:
     """The encoder that every training with this seed begins with, if asked with batch-norm statistics of the images."""
-    spec = _spec("rotation", settings, seed, {"steps": 1})
+    spec = _any_spec(settings, images, seed)
     device = torch.device(settings.device)
     encoder = task_of(spec, images, device).encoder
     if recalibrated:
-        _recalibrate(encoder, images, shown_as)
+        _recalibrate(encoder, images if spec.clip_frames is None else clips_of(images, spec)[0], shown_as)
     return encoder
+
+
+def _any_spec(settings: Settings, images: npt.NDArray[np.uint8], seed: int) -> ResolvedPretrain:
+    """How any training with this seed begins."""
+    plain = replace(settings, set=tuple(each for each in settings.set if not each.startswith("task.")))
+    return _spec("rotation" if images.ndim == 4 else "video_rotation", plain, images, seed, {"steps": 1})
+
+
+def clips_of(videos: npt.NDArray[np.uint8], spec: ResolvedPretrain) -> list[npt.NDArray[np.uint8]]:
+    """The clips (N, T, S, S, 3) of videos (N, F, S, S, 3), the first of all of them before the second."""
+    assert spec.clip_frames is not None
+    assert spec.frame_stride is not None
+    span = span_of(spec.clip_frames, spec.frame_stride)
+    return [videos[:, start : start + span : spec.frame_stride] for start in range(0, videos.shape[1] - span + 1, span)]
 
 
 def _recalibrate(encoder: Encoder, images: npt.NDArray[np.uint8], shown_as: ShownAs) -> None:
     """Take batch-norm statistics anew, the mean over batches. Elsewhere nothing changes."""
-    norms = [module for module in encoder.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    norms = [module for module in encoder.modules() if isinstance(module, (torch.nn.BatchNorm2d, torch.nn.BatchNorm3d))]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # the mean over all batches
@@ -203,15 +229,39 @@ def probed(
 
 
 def probe_encoder(encoder: Encoder, shown_as: ShownAs, drawn: Draw, settings: Settings, seed: int) -> Record:
-    """`probed` of an encoder."""
-    training, testing = (
-        embed_stages(encoder, part.images, shown_as=shown_as, grid=settings.grid) for part in (drawn.labelled, drawn.test)
-    )
-    return probed(training, drawn.labelled, testing, drawn.test, settings, seed)
+    """`probed` of an encoder, and of videos also of frozen and of shuffled clips."""
+    if drawn.images.ndim == 4:
+        training, testing = (
+            embed_stages(encoder, part.images, shown_as=shown_as, grid=settings.grid) for part in (drawn.labelled, drawn.test)
+        )
+        return probed(training, drawn.labelled, testing, drawn.test, settings, seed)
+    found: Record = {}
+    for how in ("", "frozen", "shuffled"):
+        training, testing = (_of_videos(encoder, part.images, settings, seed, how) for part in (drawn.labelled, drawn.test))
+        told = probed(training, drawn.labelled, testing, drawn.test, settings, seed)
+        found |= {f"{measure} {how}".strip(): figures for measure, figures in told.items()}
+    return found
+
+
+def _of_videos(encoder: Encoder, videos: npt.NDArray[np.uint8], settings: Settings, seed: int, how: str) -> Stages:
+    """Mean features over the clips of each video."""
+    generator = np.random.default_rng(derived_seed(seed, "shuffle", 0))
+    parts: list[Stages] = []
+    for clips in clips_of(videos, _any_spec(settings, videos, seed)):
+        shown = clips
+        frames = clips.shape[1]
+        if how == "frozen":
+            shown = np.repeat(clips[:, frames // 2, None], frames, 1)
+        elif how == "shuffled":
+            order = generator.permuted(np.tile(np.arange(frames), (len(clips), 1)), axis=1)
+            shown = np.take_along_axis(clips, order[:, :, None, None, None], 1)
+        parts.append(embed_stages(encoder, np.ascontiguousarray(shown), 64, grid=settings.grid))
+    return {stage: np.mean([part[stage] for part in parts], 0, dtype=np.float32) for stage in parts[0]}
 
 
 def pixels(images: npt.NDArray[np.uint8]) -> Stages:
-    """The images as features, as if there were no encoder."""
+    """The images, or the middle frames of videos, as features, as if there were no encoder."""
+    images = images if images.ndim == 4 else images[:, images.shape[1] // 2]
     flat = images.reshape(len(images), -1).astype(np.float32)
     return {"pixels": flat / np.float32(255) - np.float32(0.5)}
 
@@ -269,7 +319,7 @@ def table(figures: Figures, names: list[str]) -> str:
     if found:
         lines.append(f"| pixels |  | knn | {100 * mean(chosen([record], 'knn')[0] for record in found):.1f} |  |  |  |  |")
     for name in names:
-        for measure in _MEASURES:
+        for measure in figures.measures:
             pairs = []
             for record in figures.records:
                 if record["subject"] != name:
@@ -296,10 +346,11 @@ def _places(side: list[tuple[float, str]]) -> str:
 def main() -> None:
     """Measure what is missing and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("archive", type=Path, help="CIFAR-10 as a tar of train/<class>/* and test/<class>/*")
+    parser.add_argument("archive", type=Path, help="CIFAR-10 as a tar of train/<class>/* and test/<class>/*, or the word motions")
+    parser.add_argument("--size", type=int, default=32, help="side of the images, in pixels; 32 for CIFAR-10")
     parser.add_argument("--tasks", help="names separated by commas; all by default")
-    parser.add_argument("--encoder", default="tiny")
-    parser.add_argument("--images", type=int, default=10_000, help="trained on, without labels")
+    parser.add_argument("--encoder", help="tiny by default, or tiny3d")
+    parser.add_argument("--images", type=int, default=10_000, help="images or videos that are trained on, without labels")
     parser.add_argument("--labels", type=int, default=5_000, help="of these, labelled for the probes")
     parser.add_argument("--test", type=int, default=10_000, help="test images")
     parser.add_argument("--grid", type=int, default=1, help="parts of a side over which features are averaged")
@@ -312,12 +363,14 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="more of the spec, as task.rotations=one")
     parser.add_argument("--out", type=Path, help="JSON file that keeps the figures; what is in it is not done again")
     asked = parser.parse_args()
-    names = task_names(asked.tasks)
+    videos = str(asked.archive) == "motions"
+    asked.encoder = asked.encoder or ("tiny3d" if videos else "tiny")
+    names = task_names(asked.tasks, "video" if videos else "image")
     told = {name: getattr(asked, name) for name in Settings.__dataclass_fields__ if name not in {"archive", "set"}}
     settings = Settings(archive=asked.archive.name, set=tuple(asked.set), **told)
     figures = Figures(asked.out, settings)
     set_up(torch.device(asked.device))
-    train, test = cifar10.load(asked.archive)
+    train, test = motions.load(asked.images, asked.test, asked.size) if videos else cifar10.load(asked.archive)
     for seed in range(asked.seeds):
         drawn = draw(train, test, settings, seed)
         measure_baselines(figures, drawn, {TASKS[name].shown_as for name in names}, settings, seed)

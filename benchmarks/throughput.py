@@ -10,8 +10,8 @@ Run it by `python -m benchmarks.throughput [--configurations tiny@32,resnet18@32
 - *plain*: `benchmarks.plain`, for the tasks that have a loop there.
 - *lightly*: `benchmarks.lightly_simclr`, for SimCLR.
 
-An image counts once, however many views or tiles are made of it. The contenders take turns, and the ratios are medians over the
-rounds: on a machine that others use too they alone mean something.
+Encoders of clips train on videos, in clips/s. An image counts once, however many views or tiles are made of it. The contenders take
+turns, and the ratios are medians over the rounds: on a machine that others use too they alone mean something.
 """
 
 import argparse
@@ -32,15 +32,17 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from benchmarks import plain
-from benchmarks.jobs import set_up, spec_of, synchronize, task_names, task_of
-from ssl_core.data import Batches, draw_as_of
+from benchmarks.jobs import batches_of, set_up, spec_of, synchronize, task_names, task_of
+from ssl_core.data import draw_as_of
 from ssl_core.events import TextEvents
 from ssl_core.pretext import PretextTask
 from ssl_core.process import StopRequest
-from ssl_core.spec import ResolvedPretrain
+from ssl_core.spec import ENCODERS, TASKS, ResolvedPretrain
 from ssl_core.trainer import Trainer
 
 _WARM_UP = 3
+_FRAMES = 64
+"""Frames of a video."""
 _CHECKPOINT_SECONDS = 30
 _REPORT_EVERY = 50
 """Steps between figures in a job of 25,000 steps or more. A short one has them after every step."""
@@ -79,7 +81,7 @@ class TimedTrainer(Trainer):
         self._drawing += time.perf_counter() - started
 
     def rate(self) -> float:
-        """Train, and give the images/s."""
+        """Train, and give the images/s, or clips/s."""
         self.run()
         synchronize(next(self._task.parameters()).device)
         timed = time.perf_counter() - self._since - self._drawing
@@ -88,17 +90,17 @@ class TimedTrainer(Trainer):
 
 @dataclass(frozen=True)
 class Data:
-    """The same number of images as a memory map and as files."""
+    """The same number of images as a memory map and as files; of videos a memory map alone."""
 
     images: npt.NDArray[np.uint8]
-    """uint8 (N, R, R, 3)."""
+    """uint8 (N, R, R, 3), or (N, F, R, R, 3)."""
     files: Path
 
 
 def training_rate(spec: ResolvedPretrain, images: npt.NDArray[np.uint8], device: torch.device) -> float:
     """Images/s of a job."""
     task = task_of(spec, images, device)
-    batches = Batches(images, spec.batch_size, spec.seed, device)
+    batches = batches_of(spec, images, device)
     with tempfile.TemporaryDirectory() as folder:
         events = TextEvents(io.StringIO())
         trainer = TimedTrainer(task, spec, batches, Path(folder), events, StopRequest(), checkpoint_seconds=_CHECKPOINT_SECONDS)
@@ -110,7 +112,7 @@ def limit_rate(spec: ResolvedPretrain, images: npt.NDArray[np.uint8], device: to
     task: PretextTask[Any] = task_of(spec, images, device)
     optimizers: list[Optimizer] = [Still(optimizer) for optimizer in task.optimizers()]
     task.train()
-    (batch,) = Batches(images, spec.batch_size, spec.seed, device).since(0, 1)
+    (batch,) = batches_of(spec, images, device).since(0, 1)
     draw_as_of(spec.seed, 0)
     with torch.no_grad():
         question = task.ask(batch)
@@ -169,9 +171,13 @@ def rows(configuration: str, asked: argparse.Namespace, names: Iterable[str], fo
     for name in names:
         more = {} if asked.batch_size is None else {"batch_size": asked.batch_size}
         wanted: dict[str, Any] = {"encoder": {"name": encoder}, "image_size": int(size), "steps": asked.steps + _WARM_UP, **more}
-        spec = spec_of(name, asked.images, int(size), asked.device, asked.set, **wanted)
+        clips = TASKS[name].modality == "video"
+        count, frames = (asked.images // _FRAMES, _FRAMES) if clips else (asked.images, None)
+        spec = spec_of(name, count, int(size), asked.device, asked.set, frames=frames, **wanted)
         side = spec.task.decode_size(spec.image_size)
-        data = sizes.setdefault(side, _data(folder / f"{side}", asked.images, side, files=not asked.no_plain))
+        data = sizes.setdefault(side, _data(folder / f"{side}", asked.images, side, files=not (asked.no_plain or clips)))
+        if clips:
+            data = Data(data.images[: count * _FRAMES].reshape(count, _FRAMES, side, side, 3), data.files)
         contenders: dict[str, Callable[[], float]] = {
             "training": lambda spec=spec, data=data: training_rate(spec, data.images, device),  # type: ignore[misc]
             "limit": lambda spec=spec, data=data: limit_rate(spec, data.images, device),  # type: ignore[misc]
@@ -206,7 +212,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--configurations", default="tiny@32,resnet18@32,resnet50@224", help="encoder@image size")
     parser.add_argument("--tasks", help="names separated by commas; all by default")
-    parser.add_argument("--images", type=int, default=2048, help="images in the dataset")
+    parser.add_argument("--images", type=int, default=2048, help="images, or frames of all videos, in the dataset")
     parser.add_argument("--batch-size", type=int, help="by default what the task would take")
     parser.add_argument("--steps", type=int, default=20, help="timed steps")
     parser.add_argument("--rounds", type=int, default=3)
@@ -220,7 +226,8 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for configuration in asked.configurations.split(","):
-            for line in rows(configuration, asked, task_names(asked.tasks), Path(folder)):
+            modality = ENCODERS[configuration.partition("@")[0]].modality
+            for line in rows(configuration, asked, task_names(asked.tasks, modality), Path(folder)):
                 print(line, flush=True)
 
 

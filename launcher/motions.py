@@ -39,7 +39,7 @@ class Clip:
     """Index of its motion in `MOTIONS`."""
 
 
-def generate(count: int, seed: int = 0, *, size: int = 64, frames: int = 32) -> Iterator[Clip]:
+def generate(count: int, seed: int = 0, *, size: int = 64, frames: int = 32, period: int | None = None) -> Iterator[Clip]:
     """Draw clips, the motions as even as their number allows, in random order. The same arguments give the same clips.
 
     Args:
@@ -47,15 +47,19 @@ def generate(count: int, seed: int = 0, *, size: int = 64, frames: int = 32) -> 
         seed: of all that varies.
         size: side, in pixels.
         frames: T.
+        period: frames that a motion takes from one end to the other, about; T by default.
     """
     labels = np.random.default_rng(seed).permutation(np.arange(count) % len(MOTIONS))
     for number, label in enumerate(labels.tolist()):
         draws = np.random.default_rng([seed, number])
-        yield Clip(f"clip_{number:05}.mp4", _drawn(draws, MOTIONS[label], size, frames), label)
+        yield Clip(
+            f"clip_{number:05}.mp4", _drawn(draws, MOTIONS[label], size, np.arange(frames) / ((period or frames) - 1)), label
+        )
 
 
-def _drawn(draws: np.random.Generator, motion: str, size: int, frames: int) -> Frames:
-    x, y, angle, scale = _path(draws, motion, frames)
+def _drawn(draws: np.random.Generator, motion: str, size: int, time: Floats) -> Frames:
+    frames = len(time)
+    x, y, angle, scale = _path(draws, motion, time)
     grid = (np.arange(size) + 0.5) / size
     canvas = np.broadcast_to(_smooth(draws, size, 5), (frames, size, size, 3)).copy()
     texture = _smooth(draws, _TEXTURE, 4) * 0.5 + draws.integers(0, 2, 3) * 110 + 10
@@ -67,13 +71,13 @@ def _drawn(draws: np.random.Generator, motion: str, size: int, frames: int) -> F
         across, along = (cos * right + sin * down) / scale[frame], (-sin * right + cos * down) / scale[frame]
         share = _inside(across, along, corners, turned, scale[frame] * size)[..., None]
         canvas[frame] = canvas[frame] * (1 - share) + _sampled(texture, across, along) * share
-    canvas += _snow(draws, size, frames)[..., None]
+    canvas += _snow(draws, size, time)[..., None]
     return np.clip(canvas + draws.normal(0, 2, canvas.shape), 0, 255).astype(np.uint8)
 
 
-def _path(draws: np.random.Generator, motion: str, frames: int) -> tuple[Floats, Floats, Floats, Floats]:
+def _path(draws: np.random.Generator, motion: str, time: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     """Place, angle and size of the sprite in each frame. Each frame alone has them from the same distributions for all motions."""
-    time = np.linspace(0, 1, frames)
+    frames = len(time)
     low, high = 0.5 - _TRAVEL / 2, 0.5 + _TRAVEL / 2
     begins, speed = draws.uniform(), draws.uniform(0.8, 1.4)
     swept = (begins + time * speed) % 2  # from one end to the other and, where there are two directions, from the start again
@@ -131,12 +135,11 @@ def _sampled(texture: Floats, across: Floats, along: Floats) -> Floats:
     return sampled
 
 
-def _snow(draws: np.random.Generator, size: int, frames: int) -> Floats:
+def _snow(draws: np.random.Generator, size: int, time: Floats) -> Floats:
     """Brightness (T, S, S) of flakes that fall, each at its own pace, and come in again at the top."""
     x, y = draws.uniform(0, 1, (2, _FLAKES, 1))
     pace = draws.uniform(0.5, 1.0, (_FLAKES, 1))
     grid = (np.arange(size) + 0.5) / size
-    time = np.linspace(0, 1, frames)
     heights = (y + pace * time) % 1  # (flakes, T)
     columns = np.exp(-(((grid - x) * size / 1.2) ** 2))  # (flakes, S)
     rows = np.exp(-(((grid - heights[..., None]) * size / 1.2) ** 2))  # (flakes, T, S)

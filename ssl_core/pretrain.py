@@ -125,7 +125,7 @@ def _train(
     from ssl_core.encoders import build_encoder
     from ssl_core.export import export_bundle
     from ssl_core.pretext import build_task
-    from ssl_core.pretext.base import computes_bf16, lay_out
+    from ssl_core.pretext.base import lay_out, why_not_bf16
     from ssl_core.trainer import Trainer, rate_name
     from ssl_core.weights import load_weights
 
@@ -133,9 +133,8 @@ def _train(
     spec = spec.on_device("cuda" if device.type == "cuda" else "cpu")
     _set_up(device)
     events.emit("environment", **_environment(device))
-    if spec.precision == "bf16" and not computes_bf16(device):
-        told = f"{torch.cuda.get_device_name(device)} has no bf16 arithmetic of its own; it trains in fp32 instead"
-        events.emit("log", level="warning", message=told)
+    if (reason := why_not_bf16(spec, device)) is not None:
+        events.emit("log", level="warning", message=f"{reason}; it trains in fp32 instead")
     try:
         torch.manual_seed(derived_seed(spec.seed, "weights", 0))
         encoder = build_encoder(spec.encoder, spec.image_size, clips=images.clips is not None)

@@ -90,7 +90,8 @@ class PretextTask(nn.Module, ABC, Generic[SettingsT]):
     def autocast(self) -> torch.autocast:
         """The arithmetic that was asked for. Forward passes belong in it, backward passes and penalties that need fp32 do not."""
         device = next(self.parameters()).device
-        return torch.autocast(device.type, torch.bfloat16, enabled=self.spec.precision == "bf16" and computes_bf16(device))
+        enabled = self.spec.precision == "bf16" and why_not_bf16(self.spec, device) is None
+        return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
     def training_step(self, question: Question, optimizers: list[Optimizer]) -> dict[str, Tensor]:
         """Answer and learn from it. Arguments and result as of `answer`."""
@@ -124,6 +125,16 @@ def lay_out(module: nn.Module) -> None:
 def computes_bf16(device: torch.device) -> bool:
     """Whether bf16 is an arithmetic of the device. GPUs before Ampere only imitate it, which is slower than fp32."""
     return device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def why_not_bf16(spec: ResolvedPretrain, device: torch.device) -> str | None:
+    """Why a training that was asked for bf16 is in fp32; None if it is not."""
+    if spec.precision != "bf16":
+        return None
+    if device.type == "cpu" and spec.clip_frames is not None:
+        # Of a 3x3x3 convolution of two frames, torch 2.13 sums memory that nobody has written into the weights' gradients.
+        return "on a CPU, the gradients of 3D convolutions in bf16 are wrong"
+    return None if computes_bf16(device) else f"{torch.cuda.get_device_name(device)} has no bf16 arithmetic of its own"
 
 
 class CroppedTask(PretextTask[SettingsT]):

@@ -20,7 +20,7 @@ from ssl_core.spec import TASKS, DatasetFacts, PretrainSpec, ResolvedPretrain, r
 from ssl_core.trainer import Trained, Trainer
 
 CPU = torch.device("cpu")
-CLIP_FRAMES = 4
+CLIP_FRAMES = 6
 
 
 def shapes(count: int, side: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from benchmarks.cifar10 import Images
 from launcher.motions import generate, mp4
 from ssl_core.videos import Grid, decode_segments, inspect_video
 
-FRAMES, PERIOD = 64, 32
+FRAMES, PERIOD = 64, 64
 _PART = 100
 _TEST_SEED = 1_000_000
 

@@ -6,7 +6,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from records.database import Database
 from records.queries import datasets
 from records.settings import Settings
 from ssl_core.cache import decoded_images
+from ssl_core.clips import ClipSettings
 from ssl_core.events import TextEvents
 from ssl_core.process import StopRequest
 
@@ -31,6 +32,7 @@ STEPS = 180
 _OWN_STEPS = 300
 _MOST_COMPARED = 5000
 _NEIGHBOURS = 20
+_ASKED = {"image": ("rotation", "tiny"), "video": ("video_rotation", "tiny3d")}
 
 Pixels = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -88,14 +90,16 @@ def _main_job(client: Pretext, settings: Settings, console: Console, *, pictures
     dataset = upload_with_bar(client, pictures, console)
     if dataset.job_id is not None:
         _must_succeed(watch_job(client, dataset.job_id, console))
-    job = client.jobs.create(dataset.id, task="rotation", encoder="tiny", steps=steps)
+    kind = client.datasets.get(dataset.id).kind or "image"
+    task, encoder = _ASKED[kind]
+    job = client.jobs.create(dataset.id, task=task, encoder=encoder, steps=steps)
     job = _must_succeed(watch_job(client, job.id, console))
     assert job.model_id is not None
     bundle = settings.data_dir.parent / "encoder"
     download_with_bar(client, job.model_id, bundle, console)
     comparison = _compare(settings, dataset.id, bundle, labels)
-    _show(console, comparison)
-    _show_curl(console, dataset.id, job.id, job.model_id)
+    _show(console, comparison, task, "videos" if kind == "video" else "pictures")
+    _show_curl(console, dataset.id, job.id, job.model_id, task, encoder)
 
 
 def _must_succeed(job: Job) -> Job:
@@ -106,8 +110,8 @@ def _must_succeed(job: Job) -> Job:
 
 def _compare(settings: Settings, dataset_id: str, bundle: Path, labels: Labels | None) -> Comparison | None:
     """Load the bundle and compare it with the same network untrained. None if nothing is known of the pictures' kinds."""
-    size = json.loads((bundle / "config.json").read_text(encoding="utf-8"))["image_size"]
-    pixels, found = _pixels(settings, dataset_id, size)  # decoding forks, so it comes before torch
+    config = json.loads((bundle / "config.json").read_text(encoding="utf-8"))
+    pixels, found = _pixels(settings, dataset_id, config)  # decoding forks, so it comes before torch
     labels = found if labels is None else labels
     if labels is None:
         return None
@@ -129,8 +133,8 @@ def _compare(settings: Settings, dataset_id: str, bundle: Path, labels: Labels |
     return Comparison(trained, untrained, pixels_alone, chance, len(labels))
 
 
-def _pixels(settings: Settings, dataset_id: str, size: int) -> tuple[Pixels, Labels | None]:
-    """The dataset as the worker decoded it, and its labels if its folders had any."""
+def _pixels(settings: Settings, dataset_id: str, config: dict[str, Any]) -> tuple[Pixels, Labels | None]:
+    """The dataset's images, or a clip of each of its videos, as an encoder takes them, and their labels if its folders had any."""
     database, blobs = Database(settings.database), open_blobs(settings.blobs)
     with database.read() as session:
         shards = datasets.ready(session, dataset_id).shards or []
@@ -139,27 +143,33 @@ def _pixels(settings: Settings, dataset_id: str, size: int) -> tuple[Pixels, Lab
     folder.mkdir()
     for number, shard in enumerate(shards):
         (folder / f"shard-{number:05}.parquet").symlink_to(blobs.path(shard["key"]))
+    frames = config.get("clip_frames")
     with decoded_images(
         folder,
-        size=size,
+        size=config["image_size"],
         cache=settings.cache,
         cache_bytes=settings.cache_bytes,
         key=dataset_id,
         events=TextEvents(),
         stop=StopRequest(),
+        clips=None if frames is None else ClipSettings(frames, config["frame_stride"], most=1),
     ) as decoded:
-        return np.array(decoded.images), decoded.labels
+        if decoded.clips is None:
+            return np.array(decoded.images), decoded.labels
+        table = decoded.clips
+        index = (table.lowest + table.choices // 2)[:, None] + table.strides[:, None] * np.arange(table.frames)
+        return decoded.images[index], None if decoded.labels is None else decoded.labels[table.videos]
 
 
-def _show(console: Console, comparison: Comparison | None) -> None:
+def _show(console: Console, comparison: Comparison | None, task: str, what: str) -> None:
     if comparison is None:
-        console.print("the pictures are in no class folders, so there is no figure of accuracy to show")
+        console.print(f"the {what} are in no class folders, so there is no figure of accuracy to show")
         return
-    table = Table(title=f"Which kind is it? Answered by the {_NEIGHBOURS} nearest neighbours among {comparison.images:,} pictures")
+    table = Table(title=f"Which kind is it? Answered by the {_NEIGHBOURS} nearest neighbours among {comparison.images:,} {what}")
     table.add_column("encoder")
     table.add_column("accuracy", justify="right")
     for name, accuracy in (
-        ("pretrained by rotation, without a label", comparison.trained),
+        (f"pretrained by {task}, without a label", comparison.trained),
         ("the same network, untrained", comparison.untrained),
         ("no network: pixels compared", comparison.pixels),
         ("always the most frequent kind", comparison.chance),
@@ -168,13 +178,13 @@ def _show(console: Console, comparison: Comparison | None) -> None:
     console.print(table)
 
 
-def _show_curl(console: Console, dataset_id: str, job_id: str, model_id: str) -> None:
+def _show_curl(console: Console, dataset_id: str, job_id: str, model_id: str, task: str, encoder: str) -> None:
     lines = [
         "The same by curl, against a server that `make up` runs (the ids will be others):",
         "  KEY=$(cat ~/.local/share/pretext-server/api-key); API=http://127.0.0.1:8000/v1",
         '  curl -H "Authorization: Bearer $KEY" -F file=@pictures.zip $API/datasets',
         '  curl -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" $API/jobs \\',
-        f'       -d \'{{"dataset_id": "{dataset_id}", "task": {{"name": "rotation"}}, "encoder": {{"name": "tiny"}}}}\'',
+        f'       -d \'{{"dataset_id": "{dataset_id}", "task": {{"name": "{task}"}}, "encoder": {{"name": "{encoder}"}}}}\'',
         f'  curl -H "Authorization: Bearer $KEY" -H "Accept: text/event-stream" -N $API/jobs/{job_id}/events',
         f'  curl -H "Authorization: Bearer $KEY" -O $API/models/{model_id}/files/encoder.safetensors',
     ]

@@ -15,6 +15,7 @@ def list_tasks() -> Page[TaskEntry]:
     entries = [
         TaskEntry(
             name=name,
+            modality=task.modality,
             summary=task.summary,
             learns_from=task.learns_from,
             paper=task.paper,
@@ -34,12 +35,14 @@ def list_encoders() -> Page[EncoderEntry]:
     entries = [
         EncoderEntry(
             name=info.name,
+            modality=info.modality,
             family=info.family,
             summary=info.summary,
             features=info.features,
             parameters=info.parameters,
             small_stem=info.small_stem,
             min_image_size=info.min_image_size,
+            min_frames=info.min_frames,
             json_schema=schema,
         )
         for info in ENCODERS.values()

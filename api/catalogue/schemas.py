@@ -14,6 +14,8 @@ class TaskEntry(Resource):
     """Always `task`."""
     name: str
     """What to give as `task.name`."""
+    modality: Literal["image", "video"]
+    """What it asks about: images, or clips of videos."""
     summary: str
     """What the network has to do."""
     learns_from: str
@@ -34,7 +36,9 @@ class EncoderEntry(Resource):
     object: Literal["encoder"] = "encoder"
     """Always `encoder`."""
     name: str
-    """What to give as `encoder.name`; torchvision's own name, except for `tiny`."""
+    """What to give as `encoder.name`; torchvision's own name, except for `tiny` and `tiny3d`."""
+    modality: Literal["image", "video"]
+    """What it looks at: images, or clips. One of images may be trained on videos too, and then looks at each frame by itself."""
     family: str
     """Kind of architecture."""
     summary: str
@@ -47,5 +51,7 @@ class EncoderEntry(Resource):
     """Whether it has a stem for small images."""
     min_image_size: int
     """Smallest image side, in pixels, with the standard stem."""
+    min_frames: int
+    """Fewest frames of a clip that it takes; 1 of encoders of images."""
     json_schema: dict[str, Any] = Field(serialization_alias="schema")
     """JSON Schema of `encoder` in a job."""

@@ -17,6 +17,8 @@ from ssl_core.spec import ENCODERS, DatasetFacts, PretrainSpec, ResolvedEncoder,
 
 CONFIG = "config.json"
 _LONGEST_NAME = 200
+_LONG = 1000
+"""Frames of a video that suits any encoder."""
 
 
 class ModelFields(BaseModel):
@@ -91,13 +93,16 @@ def _fields(form: Form) -> ModelFields:
 
 def _encoder(fields: ModelFields) -> ResolvedEncoder:
     """The encoder, if there is one with this stem that takes images of this size: what a training would be refused for."""
+    facts = DatasetFacts(images=2, median_side=fields.image_size)
+    if ENCODERS[fields.encoder].modality == "video":
+        facts = facts.model_copy(update={"kind": "video", "frames": 2 * _LONG, "lengths": ((_LONG, 2),)})
     asked = {
-        "task": {"name": "rotation"},
+        "task": {"name": "rotation" if facts.kind == "image" else "video_rotation"},
         "encoder": {"name": fields.encoder, "stem": fields.stem},
         "image_size": fields.image_size,
     }
     try:
-        return resolve(PretrainSpec.model_validate(asked), DatasetFacts(images=2, median_side=fields.image_size)).encoder
+        return resolve(PretrainSpec.model_validate(asked), facts).encoder
     except SpecError as error:
         raise SpecError(error.param.removeprefix("encoder."), str(error)) from error
 

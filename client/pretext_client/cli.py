@@ -1,5 +1,6 @@
 """The `pretext` command."""
 
+from enum import StrEnum
 from importlib.metadata import version as version_of
 from itertools import islice
 from pathlib import Path
@@ -15,8 +16,17 @@ from pretext_client.session import EXIT_FAILED, Options, Session, session
 from pretext_client.shown import bytes_, moment, outline
 from pretext_client.types import Dataset, Event, Job
 
+
+class Kind(StrEnum):
+    """What is in an upload."""
+
+    auto = "auto"
+    image = "image"
+    video = "video"
+
+
 app = typer.Typer(
-    help="Upload unlabelled images to a Pretext Server, pretrain an encoder on them, download it.",
+    help="Upload unlabelled images or videos to a Pretext Server, pretrain an encoder on them, download it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -41,14 +51,17 @@ def options(
 @app.command()
 def upload(
     context: typer.Context,
-    path: Annotated[list[Path], typer.Argument(help="An archive, an image, a folder, or several images and folders.")],
+    path: Annotated[list[Path], typer.Argument(help="An archive, an image or video, a folder, or several of these.")],
     name: Annotated[str | None, typer.Option(help="Name of the dataset. Default: that of the file or folder.")] = None,
-    wait: Annotated[bool, typer.Option(help="Wait until every image is checked.")] = True,
+    kind: Annotated[
+        Kind, typer.Option(help="What is in it. auto: guessed; with video, a folder of numbered images is a clip.")
+    ] = Kind.auto,
+    wait: Annotated[bool, typer.Option(help="Wait until every image or video is checked.")] = True,
 ) -> None:
-    """Upload images. No labels and no class folders are needed."""
+    """Upload images or videos. No labels and no class folders are needed."""
     with session(context) as run:
         run.interrupted = "Stopped; the upload was not finished, and the server keeps nothing of it."
-        dataset = upload_with_bar(run.client, path[0] if len(path) == 1 else path, run.output.err, name=name)
+        dataset = upload_with_bar(run.client, path[0] if len(path) == 1 else path, run.output.err, name=name, kind=kind.value)
         if wait:
             dataset = _ingested(run, dataset)
         run.output.value(dataset, _about(dataset))
@@ -59,7 +72,7 @@ def upload(
 def _ingested(run: Session, dataset: Dataset) -> Dataset:
     """Show an ingest to its end."""
     if dataset.state == "ingesting" and dataset.job_id is not None:
-        run.interrupted = f"The images are still being checked. Come back with: {run.prefix} watch {dataset.job_id}"
+        run.interrupted = f"They are still being checked. Come back with: {run.prefix} watch {dataset.job_id}"
         watch_job(run.client, dataset.job_id, run.output.err)
         return run.client.datasets.get(dataset.id)
     return dataset
@@ -132,7 +145,9 @@ def delete(context: typer.Context, dataset: Annotated[str, typer.Argument(help="
 def train(
     context: typer.Context,
     dataset: Annotated[str, typer.Argument(help="Id or name.")],
-    task: Annotated[str | None, typer.Option(help="The pretext task; `pretext tasks` lists them. Default: rotation.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="The pretext task; `pretext tasks` lists them. Default: rotation, of clips for videos.")
+    ] = None,
     encoder: Annotated[str | None, typer.Option(help="The network; `pretext encoders` lists them.")] = None,
     init_from: Annotated[
         str | None, typer.Option(help="Id of a model to begin with, instead of random weights; `pretext models` lists them.")
@@ -146,7 +161,7 @@ def train(
     """Pretrain an encoder. Everything but the dataset has a good default."""
     try:
         settings = given.parse(set_ or ())
-        task_settings = {"name": "rotation", **given.named(settings, "task", task)}
+        task_settings = given.named(settings, "task", task)
         encoder_settings = given.named(settings, "encoder", encoder)
         init_from = given.single(settings, "init_from", init_from)
     except given.SettingError as error:
@@ -154,6 +169,7 @@ def train(
     with session(context) as run:
         found = _ingested(run, run.client.datasets.find(dataset))
         encoder_or_none = encoder_settings or None
+        task_settings = {"name": "video_rotation" if found.kind == "video" else "rotation", **task_settings}
         job = run.client.jobs.create(found.id, task=task_settings, encoder=encoder_or_none, init_from=init_from, **settings)
         if watch:
             _watch(run, job.id)
@@ -261,10 +277,15 @@ def tasks(context: typer.Context) -> None:
     with session(context) as run:
         found = list(run.client.tasks())
         rows = [
-            (one.name, one.summary, " ".join(f"{key}={value}" for key, value in one.defaults.items() if key != "name"))
+            (
+                one.name,
+                one.modality,
+                one.summary,
+                " ".join(f"{key}={value}" for key, value in one.defaults.items() if key != "name"),
+            )
             for one in found
         ]
-        run.output.table(("name", "what it asks", "settings"), found, rows)
+        run.output.table(("name", "about", "what it asks", "settings"), found, rows)
 
 
 @app.command()
@@ -273,9 +294,10 @@ def encoders(context: typer.Context) -> None:
     with session(context) as run:
         found = list(run.client.encoders())
         rows = [
-            (one.name, one.family, f"{one.parameters or 0:.1f} M", one.features, one.min_image_size, one.summary) for one in found
+            (one.name, one.modality, one.family, f"{one.parameters or 0:.1f} M", one.features, one.min_image_size, one.summary)
+            for one in found
         ]
-        run.output.table(("name", "family", "parameters", "features", "smallest image", "good for"), found, rows)
+        run.output.table(("name", "about", "family", "parameters", "features", "smallest image", "good for"), found, rows)
 
 
 @app.command()

@@ -26,15 +26,17 @@ class Datasets:
         source: Source | Iterable[Source],
         *,
         name: str | None = None,
+        kind: str = "auto",
         metadata: Mapping[str, str] | None = None,
         on_progress: OnBytes | None = None,
     ) -> Dataset:
-        """Upload images. The dataset is `ingesting` at first; `wait` waits until it is ready.
+        """Upload images or videos. The dataset is `ingesting` at first; `wait` waits until it is ready.
 
         Args:
-            source: an archive (zip, tar, tar.gz, tar.zst) or a single image, sent as it is; or a folder, or several files and
-                folders, sent as a tar. Hidden files and symbolic links are left out. No labels and no class folders are needed.
+            source: an archive (zip, tar, tar.gz, tar.zst) or a single image or video, sent as it is; or a folder, or several files
+                and folders, sent as a tar. Hidden files and symbolic links are left out. No labels and no class folders are needed.
             name: default: the name of the file or folder.
+            kind: `image`, `video`, or `auto`, which looks what is there. As `video`, a folder of numbered images is a clip.
             metadata: your own notes.
             on_progress: is called with the bytes sent, and the bytes in all.
 
@@ -43,7 +45,11 @@ class Datasets:
             ApiError: the server refuses the upload, because it is too large for instance.
             ConnectionFailed: the server cannot be reached.
         """
-        fields = {"name": name, "metadata": json.dumps(dict(metadata)) if metadata else None}
+        fields = {
+            "name": name,
+            "kind": None if kind == "auto" else kind,
+            "metadata": json.dumps(dict(metadata)) if metadata else None,
+        }
         body = form(source, {key: value for key, value in fields.items() if value}, on_progress)
         return Dataset.of(self._http.json(Call("POST", _PATH, headers={"Idempotency-Key": uuid.uuid4().hex}, body=body)))
 

@@ -47,7 +47,7 @@ class Jobs:
         self,
         dataset_id: str,
         *,
-        task: str | Mapping[str, Any] = "rotation",
+        task: str | Mapping[str, Any] | None = None,
         encoder: str | Mapping[str, Any] | None = None,
         init_from: str | None = None,
         idempotency_key: str | None = None,
@@ -58,6 +58,7 @@ class Jobs:
         Args:
             dataset_id: the dataset to learn from; it must be ready.
             task: the pretext task's name, or an object with its settings: `{"name": "rotation", "rotations": "one"}`.
+                Default: rotation, of clips if the dataset has videos.
             encoder: the encoder's name, or an object with its settings.
             init_from: id of a model whose weights the training begins with; `encoder` can be left out then.
             idempotency_key: of a request that was perhaps sent before, and shall be carried out once; default: a new one.
@@ -69,6 +70,9 @@ class Jobs:
             NotFound: there is no such dataset, or no such model.
             Conflict: the dataset is not ready.
         """
+        if task is None:
+            dataset = self._http.json(Call("GET", f"/v1/datasets/{quote(dataset_id, safe='')}"))
+            task = "video_rotation" if dataset.get("kind") == "video" else "rotation"
         request: dict[str, Any] = {"kind": "pretrain", "dataset_id": dataset_id, "task": _named(task), **settings}
         if encoder is not None:
             request["encoder"] = _named(encoder)

@@ -120,11 +120,12 @@ def upload_with_bar(
     console: Console,
     *,
     name: str | None = None,
+    kind: str = "auto",
     metadata: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Upload images behind a bar. Raises what `datasets.upload` does."""
     with meter(console) as shown:
-        return client.datasets.upload(source, name=name, metadata=metadata, on_progress=ByteRate(shown, "Uploading"))
+        return client.datasets.upload(source, name=name, kind=kind, metadata=metadata, on_progress=ByteRate(shown, "Uploading"))
 
 
 def model_with_bar(

@@ -274,6 +274,8 @@ class Task(Value):
     """A pretext task that the server knows."""
 
     name: str
+    modality: str = "image"
+    """What it asks about: `image` or `video`."""
     summary: str = ""
     learns_from: str = ""
     paper: str = ""
@@ -289,6 +291,8 @@ class Encoder(Value):
     """A network that the server can train."""
 
     name: str
+    modality: str = "image"
+    """What it looks at: `image` or `video`."""
     family: str = ""
     summary: str = ""
     features: int | None = None

@@ -46,15 +46,15 @@ class TestRepeating:
 
     def test_creates_once_though_it_asks_twice(self, script, client):
         script.on("POST", "/v1/jobs", hang_up, answer(JOB, 201))
-        client.jobs.create("ds_1")
+        client.jobs.create("ds_1", task="rotation")
         first, second = script.sent("POST", "/v1/jobs")
         assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
         assert first.body == second.body
 
     def test_creates_two_jobs_under_two_keys(self, script, client):
         script.on("POST", "/v1/jobs", answer(JOB, 201))
-        client.jobs.create("ds_1")
-        client.jobs.create("ds_1")
+        client.jobs.create("ds_1", task="rotation")
+        client.jobs.create("ds_1", task="rotation")
         first, second = script.sent("POST", "/v1/jobs")
         assert first.headers["idempotency-key"] != second.headers["idempotency-key"]
 
@@ -100,7 +100,7 @@ class TestErrors:
         mistakes = [{"param": "task.flip", "message": "no"}, {"param": "steps", "message": "too many"}]
         script.on("POST", "/v1/jobs", problem(422, code="invalid_request", param="task.flip", request_id="req_1", errors=mistakes))
         with pytest.raises(pretext_client.InvalidRequest) as caught:
-            client.jobs.create("ds_1", steps=-1)
+            client.jobs.create("ds_1", task="rotation", steps=-1)
         error = caught.value
         assert (error.status, error.code, error.param, error.request_id) == (422, "invalid_request", "task.flip", "req_1")
         assert [(one.param, one.message) for one in error.mistakes] == [("task.flip", "no"), ("steps", "too many")]

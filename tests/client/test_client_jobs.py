@@ -136,6 +136,13 @@ class TestCreate:
             "optimizer": {"name": "sgd"},
         }
 
+    @pytest.mark.parametrize(("kind", "task"), [("image", "rotation"), ("video", "video_rotation")])
+    def test_asks_for_a_rotation_of_what_is_there(self, script, client, kind, task):
+        script.on("GET", "/v1/datasets/ds_1", answer({**DATASET, "kind": kind}))
+        script.on("POST", "/v1/jobs", answer(JOB, 201))
+        client.jobs.create("ds_1")
+        assert json.loads(script.seen[-1].body)["task"] == {"name": task}
+
 
 class TestReport:
     def test_lists_all_that_was_refused(self, script, client):

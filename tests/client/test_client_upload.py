@@ -45,6 +45,11 @@ class TestFile:
         assert int(request.headers["content-length"]) == len(request.body)
         assert "transfer-encoding" not in request.headers
 
+    def test_says_what_is_in_it_if_it_is_told(self, script, client, tmp_path):
+        (tmp_path / "clips.zip").write_bytes(b"PK")
+        client.datasets.upload(tmp_path / "clips.zip", kind="video")
+        assert parsed(script.seen[0])["kind"] == "video"
+
     def test_small_fields_come_first(self, script, client, tmp_path):
         (tmp_path / "a.png").write_bytes(b"1")
         client.datasets.upload(str(tmp_path / "a.png"), name="mine")

@@ -66,6 +66,10 @@ class AdversarialTask(PretextTask[AdversarialT]):
         Real and made samples go through a network as one batch: batch norm sees both alike.
         """
 
+    def judge(self, real: Tensor, made: Tensor, question: Question) -> tuple[dict[str, Scores], dict[str, Scores]]:
+        """`scores`, and what the discriminators are asked besides, without the generator: of real samples and of others."""
+        return self.scores(real, made, question), {}
+
     def optimizers(self) -> list[Optimizer]:
         """That of the discriminators, and that of the generator."""
         players = (nn.ModuleList(self.discriminators()), self.generator)
@@ -105,22 +109,25 @@ class AdversarialTask(PretextTask[AdversarialT]):
     def train_discriminators(self, question: Question, made: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         """One step, in fp32 whatever was asked for: the penalties are gradients of it."""
         real, made = question["real"].detach().requires_grad_(), made.requires_grad_()
-        scored = self.scores(real, made, question)
+        scored, more = self.judge(real, made, question)
         metrics = _figures(scored)
         penalties = [gradient_penalty(torch.cat(each), (real, made)) for each in scored.values()]
         metrics["penalty"] = self.gamma / 2 * torch.stack(penalties).sum()
-        losses = [metrics[f"{name}loss"] for name in scored]
+        for name, each in more.items():
+            metrics[f"{name}loss"], _ = relativistic_losses(*each)
+            metrics[f"{name}accuracy"] = (each.real > each.made).float().mean()
+        losses = [metrics[f"{name}loss"] for name in (*scored, *more)]
         optimizer.zero_grad(set_to_none=True)
         torch.stack([*losses, metrics["penalty"]]).sum().backward()  # type: ignore[no-untyped-call]  # torch's stubs lack it
         optimizer.step()
         return {name: value.detach() for name, value in metrics.items()}
 
-    def told(self, head: nn.Module, real: Tensor, made: Tensor) -> Scores:
-        """What the encoder with a head says of samples."""
-        samples = self.as_input((torch.cat([real, made]) + 1) * LEVELS)
+    def told(self, head: nn.Module, *groups: Tensor) -> tuple[Tensor, ...]:
+        """What the encoder with a head says of groups of as many samples each."""
+        samples = self.as_input((torch.cat(groups) + 1) * LEVELS)
         with sdpa_kernel(SDPBackend.MATH):  # the only attention whose gradient has a gradient
             scored: Tensor = head(self.encoder.feature_map(samples)).float()
-        return Scores(*torch.split(scored, len(real)))
+        return torch.split(scored, len(groups[0]))
 
 
 def _figures(scored: dict[str, Scores]) -> dict[str, Tensor]:

@@ -56,7 +56,7 @@ class GanTask(AdversarialTask[Gan]):
         return changed(self.generator(question["latents"]).float(), question), {}
 
     def scores(self, real: Tensor, made: Tensor, question: Question) -> dict[str, Scores]:  # noqa: ARG002  one of all is enough
-        return {"": self.told(self.head, real, made)}
+        return {"": Scores(*self.told(self.head, real, made))}
 
     def picture(self, images: Tensor) -> Picture:
         count = len(images)

@@ -61,16 +61,17 @@ class VideoGanTask(AdversarialTask[VideoGan]):
     def ask(self, images: Tensor) -> Question:
         """Real clips and what others are to be made of.
 
-        `real`: (B, 3, T, S, S), shown as they will be seen; `latents`: (B, Z); `moments`: int64 (B, M), the frames that the critic
-        of frames looks at; `rows`, `columns`: (B, S, S), `colors`: (B, 3, 3), `light`: (B, 3, 1), `shown`: (B, 1, S, S), by which
-        those that are made will be changed.
+        `real`: (B, 3, T, S, S), shown as they will be seen; `latents`: (B, Z); `order`: int64 (B, T), in which the frames of real
+        clips are shuffled; `moments`: int64 (B, M), the frames that the critic of frames looks at; `rows`, `columns`: (B, S, S),
+        `colors`: (B, 3, 3), `light`: (B, 3, 1), `shown`: (B, 1, S, S), by which those that are made will be changed.
         """
         batch, device = len(images), images.device
         mirrored = shift_and_flip(images.flatten(1, 2), 0, flip=self.settings.flip).reshape(images.shape)
         draws = [draw_changes(batch, self.size, self.settings.augment, device) for _ in range(2)]
         latents = torch.randn(batch, self.settings.latent, device=device)
-        moments = torch.rand(batch, self.frames, device=device).argsort(1)[:, :_MOMENTS]
-        return {"real": changed(as_real_levels(mirrored), draws[0]), "latents": latents, "moments": moments, **draws[1]}
+        order = torch.rand(batch, self.frames, device=device).argsort(1)
+        drawn = {"latents": latents, "order": order, "moments": order[:, :_MOMENTS]}
+        return {"real": changed(as_real_levels(mirrored), draws[0]), **drawn, **draws[1]}
 
     def make(self, question: Question) -> tuple[Tensor, dict[str, Tensor]]:
         """`sparsity`: the mean of the masks, times its weight."""
@@ -78,11 +79,22 @@ class VideoGanTask(AdversarialTask[VideoGan]):
         return changed(made.clips.float(), question), {"sparsity": self.settings.sparsity * made.masks.float().mean()}
 
     def scores(self, real: Tensor, made: Tensor, question: Question) -> dict[str, Scores]:
-        found = {"": self.told(self.head, real, made)}
-        if self.critic is not None:
-            moments = question["moments"]
-            found["frame_"] = self._told_of_frames(self.critic, _at(real, moments), _at(made, moments))
-        return found
+        return {"": Scores(*self.told(self.head, real, made)), **self._of_frames(real, made, question)}
+
+    def judge(self, real: Tensor, made: Tensor, question: Question) -> tuple[dict[str, Scores], dict[str, Scores]]:
+        """`order_`: real clips beside the same with their frames shuffled, if that was asked for."""
+        if not self.settings.shuffled:
+            return super().judge(real, made, question)
+        batch, order = len(real), question["order"]
+        mixed = _at(real.detach(), order).view(batch, self.frames, *real.shape[1:2], *real.shape[3:]).transpose(1, 2)
+        of_real, of_made, of_mixed = self.told(self.head, real, made, mixed)
+        return {"": Scores(of_real, of_made), **self._of_frames(real, made, question)}, {"order_": Scores(of_real, of_mixed)}
+
+    def _of_frames(self, real: Tensor, made: Tensor, question: Question) -> dict[str, Scores]:
+        if self.critic is None:
+            return {}
+        moments = question["moments"]
+        return {"frame_": self._told_of_frames(self.critic, _at(real, moments), _at(made, moments))}
 
     def _told_of_frames(self, critic: nn.Module, real: Tensor, made: Tensor) -> Scores:
         scored: Tensor = critic(self.as_input((torch.cat([real, made]) + 1) * LEVELS)).float()

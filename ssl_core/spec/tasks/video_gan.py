@@ -33,12 +33,15 @@ class VideoGan(Task):
     width: Auto | int = Field(default="auto", ge=8, le=512)
     """Channels of the generator's last stage; the stages before have up to 8 times as many. `auto`: 8 beside `tiny3d`, else 32."""
     gamma: Auto | float = Field(default="auto", ge=0, le=1000)
-    """Weight of the gradient penalties R1 and R2. `auto`: 0.5 at 32 px, growing with the number of pixels."""
+    """Weight of the gradient penalties R1 and R2. `auto`: 5 at 32 px, growing with the number of pixels."""
     sparsity: float = Field(default=0.1, ge=0, le=10)
     """Weight of the mean of the mask that puts the foreground before the background, so that what stands still is left to the
     background. 0 to 10."""
     frame_critic: bool = True
     """Whether a small network of its own, which is not handed out, judges single frames beside the encoder, which judges clips."""
+    shuffled: bool = True
+    """Whether the encoder has to tell real clips from the same with their frames shuffled as well, so that it looks at the motion
+    however soon the pictures alone give a made clip away."""
     augment: float = Field(default=0.3, ge=0, le=1)
     """Probability of each change (shift, colour, cut-out) to what the discriminator sees, real or not, the same for all frames of a
     clip. 0 to 1."""
@@ -52,7 +55,7 @@ class VideoGan(Task):
 
     def resolved(self, about: Circumstances) -> Self:
         width = (8 if about.encoder.name in {"tiny", "tiny3d"} else 32) if self.width == "auto" else self.width
-        gamma = round(0.5 * (about.image_size / 32) ** 2, 4) if self.gamma == "auto" else self.gamma
+        gamma = round(5.0 * (about.image_size / 32) ** 2, 4) if self.gamma == "auto" else self.gamma
         return self.model_copy(update={"width": width, "gamma": gamma})
 
     def concerns(self, about: Statistics) -> list[Concern]:

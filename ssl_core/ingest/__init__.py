@@ -146,7 +146,7 @@ def _scan(source: Source, events: Events, stop: StopRequest, limits: Limits, ask
                     guess.add(entry)
             _stop_if_asked(stop)
             if ticker.due():
-                events.emit("progress", phase="scan", done=members, total=None, unit="images")
+                events.emit("progress", phase="scan", done=members, total=None, unit="files")
     except DamagedError:
         pass  # the second pass comes to the same place, and reports it
     kind = guess.kind() if asked == "auto" else asked

@@ -152,13 +152,15 @@ def _pixels(settings: Settings, dataset_id: str, config: dict[str, Any]) -> tupl
         key=dataset_id,
         events=TextEvents(),
         stop=StopRequest(),
-        clips=None if frames is None else ClipSettings(frames, config["frame_stride"], most=1),
+        clips=None if frames is None else ClipSettings(frames, config["frame_stride"], config["spec"]["clips_per_video"]),
     ) as decoded:
         if decoded.clips is None:
             return np.array(decoded.images), decoded.labels
         table = decoded.clips
-        index = (table.lowest + table.choices // 2)[:, None] + table.strides[:, None] * np.arange(table.frames)
-        return decoded.images[index], None if decoded.labels is None else decoded.labels[table.videos]
+        _, firsts = np.unique(table.videos, return_index=True)
+        begins = (table.lowest + table.choices // 2)[firsts]
+        clips = decoded.images[begins[:, None] + table.strides[firsts][:, None] * np.arange(table.frames)]
+        return clips, None if decoded.labels is None else decoded.labels[table.videos[firsts]]
 
 
 def _show(console: Console, comparison: Comparison | None, task: str, what: str) -> None:

@@ -51,6 +51,14 @@ class TestUpload:
         model = client.post("/v1/models", data=form, files={"file": ("my.safetensors", WEIGHTS)}).json()
         assert (model["name"], model["encoder"]["stem"]) == ("resnet18 from my.safetensors", "small")
 
+    @pytest.mark.parametrize("encoder", ["r3d_18", "s3d", "tiny3d"])
+    def test_may_be_of_videos(self, client: Client, encoder: str):
+        form = {"encoder": encoder, "image_size": "112"}
+        model = client.post("/v1/models", data=form, files={"file": ("my.safetensors", WEIGHTS)}).json()
+        assert model["encoder"] == {"name": encoder, "stem": "standard"}
+        refused = client.post("/v1/models", data={**form, "image_size": "12"}, files={"file": ("my.safetensors", WEIGHTS)})
+        assert (refused.status_code, refused.json()["param"]) == (422, "image_size")
+
     def test_the_same_idempotency_key_makes_one_model(self, client: Client, stored: Path):
         headers = {"Idempotency-Key": "once"}
         first = client.post("/v1/models", data=FIELDS, files={"file": WEIGHTS}, headers=headers).json()

@@ -134,7 +134,10 @@ def why_not_bf16(spec: ResolvedPretrain, device: torch.device) -> str | None:
     if device.type == "cpu" and spec.clip_frames is not None:
         # Of a 3x3x3 convolution of two frames, torch 2.13 sums memory that nobody has written into the weights' gradients.
         return "on a CPU, the gradients of 3D convolutions in bf16 are wrong"
-    return None if computes_bf16(device) else f"{torch.cuda.get_device_name(device)} has no bf16 arithmetic of its own"
+    if computes_bf16(device):
+        return None
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "this CPU"
+    return f"{name} has no bf16 arithmetic of its own"
 
 
 class CroppedTask(PretextTask[SettingsT]):

@@ -14,11 +14,12 @@ from ssl_core.errors import InterruptedRun, UserError
 from ssl_core.optim import rate_at, set_rate
 from ssl_core.pictures import Panel, Picture
 from ssl_core.pretext import PretextTask, build_task
-from ssl_core.pretext.base import Question, as_picture
+from ssl_core.pretext.base import Question, as_picture, why_not_bf16
 from ssl_core.process import StopRequest
 from ssl_core.spec import DatasetFacts, PretrainSpec, ResolvedPretrain, resolve
 from ssl_core.spec.tasks import Rotation
 from ssl_core.trainer import Trained, Trainer
+from tests.ssl_core import task_tools
 
 CPU = torch.device("cpu")
 COUNT, SIDE = 400, 16
@@ -273,6 +274,13 @@ class TestPrecision:
         task = task_of(spec_of(steps=3, precision=precision))
         with task.autocast():
             assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == (torch.bfloat16 if used else torch.float32)
+
+    def test_clips_are_in_fp32_on_a_cpu_where_bf16_gives_wrong_gradients(self):
+        task = task_tools.task_of(task_tools.spec_of("video_rotation", _precision="bf16"))
+        with task.autocast():
+            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+        assert why_not_bf16(task.spec, torch.device("cpu")) == "on a CPU, the gradients of 3D convolutions in bf16 are wrong"
+        assert why_not_bf16(task_tools.spec_of("rotation", _precision="bf16"), torch.device("cpu")) is None
 
 
 class TestWondering:

@@ -278,6 +278,8 @@ class TestProcess:
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, **environment},
+            # A shell that runs the tests in the background has Ctrl-C ignored, and a process hands that on.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509  no threads here
         )
 
     def test_ctrl_c_leaves_the_job_running(self, script):

@@ -1,10 +1,8 @@
 """A pretraining from its spec to its bundle. Torch is imported only after the data is decoded: decoding forks."""
 
 import json
-import os
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -16,8 +14,6 @@ from ssl_core.process import StopRequest
 from ssl_core.spec import PretrainSpec, ResolvedPretrain, SpecError, resolve
 from ssl_core.spec.tasks import field_of
 from ssl_core.statistics import statistics_of
-
-_PACKAGES = ("torch", "torchvision", "numpy", "pillow", "pyarrow", "safetensors")
 
 
 def run_pretrain(
@@ -122,6 +118,7 @@ def _train(
 
     from ssl_core import checkpoint
     from ssl_core.data import Batches, derived_seed
+    from ssl_core.devices import device_of, environment, set_up
     from ssl_core.encoders import build_encoder
     from ssl_core.export import export_bundle
     from ssl_core.pretext import build_task
@@ -129,10 +126,10 @@ def _train(
     from ssl_core.trainer import Trainer, rate_name
     from ssl_core.weights import load_weights
 
-    device = torch.device(_device(spec.device, cuda=torch.cuda.is_available()))
+    device = device_of(spec.device)
     spec = spec.on_device("cuda" if device.type == "cuda" else "cpu")
-    _set_up(device)
-    events.emit("environment", **_environment(device))
+    set_up(device)
+    events.emit("environment", **environment(device))
     if (reason := why_not_bf16(spec, device)) is not None:
         events.emit("log", level="warning", message=f"{reason}; it trains in fp32 instead")
     try:
@@ -162,36 +159,6 @@ def _train(
     events.emit("progress", phase="export", done=0, total=1, unit="models", **at_end, **rate)
     files = export_bundle(task.encoder, spec, images.facts, trained, out / "bundle")
     events.emit("result", bundle=str(out / "bundle"), files=files, metrics=trained.last, steps=spec.steps, seconds=trained.seconds)
-
-
-def _device(wanted: Literal["auto", "cpu", "cuda"], *, cuda: bool) -> str:
-    if wanted == "cuda" and not cuda:
-        raise UserError("no_gpu", "`device` is cuda, but torch finds no GPU here; look at nvidia-smi, or choose `auto` or `cpu`")
-    return "cuda" if cuda and wanted != "cpu" else "cpu"
-
-
-def _set_up(device: Any) -> None:
-    import torch
-
-    if device.type == "cpu":
-        # Set even where it is the default: otherwise MKL picks its threads by the machine's load, and sums by other threads differ.
-        torch.set_num_threads(torch.get_num_threads() if "OMP_NUM_THREADS" in os.environ else len(os.sched_getaffinity(0)))
-    else:
-        torch.backends.cudnn.benchmark = True
-        torch.set_float32_matmul_precision("high")
-
-
-def _environment(device: Any) -> dict[str, Any]:
-    import torch
-
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-    return {
-        "device": device.type,
-        "device_name": name,
-        "threads": torch.get_num_threads(),
-        "versions": {package: version(package) for package in _PACKAGES},
-        "server_version": version("pretext-server"),
-    }
 
 
 def _out_of_memory(spec: ResolvedPretrain, error: BaseException) -> UserError:

@@ -1,4 +1,4 @@
-"""`python -m ssl_core`: ingest or pretrain, alone at a shell or supervised by a worker.
+"""`python -m ssl_core`: ingest, pretrain or evaluate, alone at a shell or supervised by a worker.
 
 Torch is imported only by the commands that need it, and after their data is decoded; or before there is anything to do, by `wait`.
 """
@@ -27,18 +27,27 @@ def parser() -> argparse.ArgumentParser:
     pretrain = commands.add_parser("pretrain", help="train an encoder")
     pretrain.add_argument("spec", type=Path, help="JSON file with the spec; what it leaves open is resolved for the data")
     pretrain.add_argument("--data", type=Path, required=True, help="folder with Parquet shards, or with images in any layout")
-    pretrain.add_argument("--cache", type=Path, help="folder for decoded images (default: OUT/cache)")
-    pretrain.add_argument("--cache-bytes", type=int, default=50 * 2**30, help="bound of that folder, in bytes")
-    pretrain.add_argument("--dataset-key", help="name of the dataset version in the cache (default: made from its files)")
     pretrain.add_argument("--weights", type=Path, help="safetensors file that the encoder begins with (default: random weights)")
     pretrain.add_argument("--resume", type=Path, help="checkpoint to go on from (default: the one in OUT, if any)")
     pretrain.add_argument("--checkpoint-seconds", type=float, default=30, help="seconds between checkpoints")
 
+    evaluate = commands.add_parser("evaluate", help="find out how much an encoder knows of labels")
+    evaluate.add_argument("spec", type=Path, help="JSON file with the spec; {} for everything by default")
+    evaluate.add_argument("--model", type=Path, required=True, help="folder with encoder.safetensors and config.json")
+    evaluate.add_argument(
+        "--data", type=Path, required=True, help="folder with labelled Parquet shards, or a folder for each class"
+    )
+    evaluate.add_argument("--checkpoint-seconds", type=float, default=30, help="seconds between checkpoints")
+
     wait = commands.add_parser("wait", help="load what a training needs, and do what standard input then says (for a worker)")
 
-    for command in (ingest, pretrain):
+    for command in (pretrain, evaluate):
+        command.add_argument("--cache", type=Path, help="folder for decoded images (default: OUT/cache)")
+        command.add_argument("--cache-bytes", type=int, default=50 * 2**30, help="bound of that folder, in bytes")
+        command.add_argument("--dataset-key", help="name of the dataset version in the cache (default: made from its files)")
+    for command in (ingest, pretrain, evaluate):
         command.add_argument("--out", type=Path, required=True, help="folder for what the command makes")
-    for command in (ingest, pretrain, wait):
+    for command in (ingest, pretrain, evaluate, wait):
         command.add_argument("--events-fd", type=int, help="file descriptor that events are written to as JSON lines")
         command.add_argument("--supervisor", type=int, help="process id without which this process has nothing to live for")
     return parser
@@ -51,6 +60,21 @@ def run(arguments: argparse.Namespace, events: Events, stop: StopRequest) -> Non
 
         run_ingest(
             arguments.source, arguments.out, events, stop, filename=arguments.filename, kind=arguments.kind, limits=arguments.limits
+        )
+    elif arguments.command == "evaluate":
+        from ssl_core.evaluation import run_evaluate
+
+        run_evaluate(
+            arguments.spec,
+            model=arguments.model,
+            data=arguments.data,
+            out=arguments.out,
+            cache=arguments.cache or arguments.out / "cache",
+            cache_bytes=arguments.cache_bytes,
+            dataset_key=arguments.dataset_key,
+            checkpoint_seconds=arguments.checkpoint_seconds,
+            events=events,
+            stop=stop,
         )
     else:
         from ssl_core.pretrain import run_pretrain

@@ -37,6 +37,11 @@ class Encoder(nn.Module):
         features: Tensor = self.network(images)
         return features
 
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """Its stages, from the first to the last."""
+        return self._stages
+
     def stages(self, images: Tensor) -> dict[str, Tensor]:
         """Feature maps after each stage, by the stage's module name, of normalised images (B, 3, S, S).
 

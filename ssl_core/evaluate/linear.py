@@ -27,7 +27,7 @@ _PATIENCE = 2
 _SMALLEST_SPREAD = 1e-6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Probe:
     """Figures of a linear probe."""
 
@@ -37,6 +37,8 @@ class Probe:
     """The same of the part of the training images by which the strength was chosen, when trained on the rest of them."""
     strength: float
     """The L2 strength that was chosen."""
+    predicted: Labels
+    """int64 (M,): the classes that it names."""
 
 
 def linear_accuracy(features: Floats, labels: Labels, test_features: Floats, test_labels: Labels) -> float:
@@ -85,7 +87,8 @@ def linear_probe(
     whole = _Problem(x, y, classes)
     ((_, weights),) = whole.solutions([best.strength], best.weights)
     test, truth = torch.from_numpy(test_features).to(device), torch.from_numpy(test_labels).to(device)
-    return Probe(whole.accuracy(weights, test, truth), best.accuracy, best.strength)
+    predicted = whole.predicted(weights, test)
+    return Probe(_share(predicted == truth), best.accuracy, best.strength, predicted.cpu().numpy())
 
 
 @dataclass(frozen=True)
@@ -129,8 +132,11 @@ class _Problem:
 
     def accuracy(self, weights: Tensor, x: Tensor, y: Tensor) -> float:
         """Share, 0 to 1, of the images with features (M, D) and classes (M,) that weights (D + 1, C) classify rightly."""
-        predicted = (self._standardised(x) @ weights[:-1] + weights[-1]).argmax(1)
-        return int((predicted == y).sum()) / len(y)
+        return _share(self.predicted(weights, x) == y)
+
+    def predicted(self, weights: Tensor, x: Tensor) -> Tensor:
+        """Classes, int64 (M,), by weights (D + 1, C) of features (M, D)."""
+        return (self._standardised(x) @ weights[:-1] + weights[-1]).argmax(1)
 
     def solutions(self, strengths: Sequence[float], start: Tensor | None = None) -> Iterator[tuple[float, Tensor]]:
         """Each strength with its weights (D + 1, C) for standardised features, the biases last; each begins from the one before."""
@@ -161,3 +167,7 @@ class _Problem:
 
         optimizer.step(loss)
         return torch.cat([self._axes @ (scale * scaled), bias.unsqueeze(0)]).detach()
+
+
+def _share(right: Tensor) -> float:
+    return int(right.sum()) / len(right)

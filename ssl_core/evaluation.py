@@ -1,0 +1,94 @@
+"""An evaluation from its spec to its report. Torch is imported only after the data is decoded: decoding forks."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ssl_core.cache import decoded_images
+from ssl_core.clips import ClipSettings
+from ssl_core.errors import UserError
+from ssl_core.events import Events
+from ssl_core.process import StopRequest
+from ssl_core.spec import ENCODERS
+from ssl_core.spec.evaluate import EvaluateSpec
+
+_IMPORTED_CLIPS = (16, 2)
+"""Frames of a clip, and the stride, for video encoders of which nothing else is known."""
+
+
+def run_evaluate(
+    spec: Path,
+    *,
+    model: Path,
+    data: Path,
+    out: Path,
+    cache: Path,
+    cache_bytes: int,
+    dataset_key: str | None,
+    checkpoint_seconds: float,
+    events: Events,
+    stop: StopRequest,
+) -> None:
+    """Evaluate an encoder and write `out/report`: `report.json` and its pictures. Goes on from what `out/checkpoints` has.
+
+    Args:
+        spec: JSON file with an `EvaluateSpec`.
+        model: folder with the encoder's weights and configuration.
+        data: folder with labelled Parquet shards, or with images in a folder for each class.
+        out: folder for what this makes.
+        cache: folder for decoded images.
+        cache_bytes: bound of that folder.
+        dataset_key: name of the dataset's version in the cache.
+        checkpoint_seconds: seconds between checkpoints.
+        events: told of everything.
+        stop: looked at between steps.
+
+    Raises:
+        UserError: it cannot be done; says what to change.
+        InterruptedRun: it was asked to stop.
+    """
+    asked = _read_spec(spec)
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    clips = clip_settings(config)
+    with decoded_images(
+        data,
+        size=config["image_size"],
+        cache=cache,
+        cache_bytes=cache_bytes,
+        key=dataset_key,
+        events=events,
+        stop=stop,
+        clips=clips,
+    ) as images:
+        wanted = "image" if clips is None else "video"
+        if images.facts.kind != wanted:
+            raise UserError("invalid_spec", f"the encoder is of {wanted}s, and the dataset has {images.facts.kind}s")
+        from ssl_core.devices import device_of, environment, set_up
+        from ssl_core.evaluate.report import Evaluation
+
+        device = device_of(asked.device)
+        set_up(device)
+        events.emit("environment", **environment(device))
+        evaluation = Evaluation(asked, config, model, images, device, out, events, stop, checkpoint_seconds=checkpoint_seconds)
+        report = evaluation.run()
+    events.emit("result", report=str(out / "report"), files=report.files, metrics=report.headline)
+
+
+def clip_settings(config: dict[str, Any]) -> ClipSettings | None:
+    """How videos are cut for an encoder, by its configuration; None if it is of images."""
+    frames, stride = config.get("clip_frames"), config.get("frame_stride")
+    if frames is None and ENCODERS[config["encoder"]["name"]].modality == "video":
+        frames, stride = _IMPORTED_CLIPS
+    return None if frames is None else ClipSettings(frames, stride or 1, config.get("spec", {}).get("clips_per_video"))
+
+
+def _read_spec(path: Path) -> EvaluateSpec:
+    try:
+        return EvaluateSpec.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError("invalid_spec", f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, part['loc'])) or 'spec'}: {part['msg']}" for part in error.errors())
+        raise UserError("invalid_spec", f"{path.name}: {told}") from error

@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI
 from api import docs, errors
 from api.catalogue import endpoints as catalogue
 from api.datasets import endpoints as datasets
+from api.evaluations import endpoints as evaluations
 from api.health import endpoints as health
 from api.jobs import endpoints as jobs
 from api.jobs import pictures
@@ -27,6 +28,7 @@ _DESCRIPTION = """Upload unlabelled images, choose a pretext task, download a tr
 1. `POST /v1/datasets` with an archive of images; its ingest job checks them.
 2. `POST /v1/jobs` with the dataset and a task; watch it by `GET /v1/jobs/{id}` or `…/events`.
 3. `GET /v1/models/{id}/files/encoder.safetensors`: the weights, under torchvision's own names.
+4. `POST /v1/jobs` with `"kind": "evaluate"`, a model and a labelled dataset; `GET /v1/evaluations/{id}`: labels saved.
 
 Press **Authorize** and paste the key first.
 """
@@ -62,7 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     errors.install(app)
     app.include_router(health.router)
     docs.install(app)
-    for router in (datasets.router, catalogue.router, jobs.router, pictures.router, models.router):
+    for router in (datasets.router, catalogue.router, jobs.router, pictures.router, models.router, evaluations.router):
         app.include_router(router, dependencies=[Depends(require_key)], responses=errors.responses(401, 422))
     return app
 

@@ -114,7 +114,10 @@ def _of_union(mistakes: list[Any]) -> str:
 
 
 def _param(found: dict[str, Any]) -> str:
-    return field_of([part for part in found["loc"][1:] if not _UNION_MEMBER.match(str(part))], found["type"])
+    if found["type"] == UNKNOWN_KIND:
+        return "kind"
+    parts = [part for part in found["loc"][1:] if not _UNION_MEMBER.match(str(part))]
+    return field_of(parts[1:] if parts and parts[0] in JOB_KINDS else parts, found["type"])
 
 
 def _message(found: dict[str, Any]) -> str:
@@ -157,6 +160,11 @@ def _on_disconnect(request: Request, error: Exception) -> JSONResponse:  # noqa:
 def _on_defect(request: Request, error: Exception) -> JSONResponse:
     logger.error("a defect in the server", exc_info=error)
     return problem(request, 500, "internal_error", "the server has a defect; its log has more under this request_id")
+
+
+JOB_KINDS = ("pretrain", "evaluate")
+"""The kinds of job that can be asked for. Each is a body of its own, and pydantic has it in the place of a mistake."""
+UNKNOWN_KIND = "unknown_kind"
 
 
 def install(app: FastAPI) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from records.database import now
 from records.ids import new_id
-from records.models import Dataset, Job, JobPicture, Model, ModelFile
+from records.models import Dataset, Evaluation, Job, JobPicture, Model, ModelFile
 from records.queries import jobs
 
 
@@ -61,6 +61,26 @@ def model(session: Session, **more: Any) -> Model:
         "files": [ModelFile(name="config.json", key="models/x/config.json", bytes=2, sha256="0" * 64)],
     }
     record = Model(**{**fields, **more})
+    session.add(record)
+    session.flush()
+    return record
+
+
+def evaluation(session: Session, **more: Any) -> Evaluation:
+    """An evaluation without files."""
+    fields: dict[str, Any] = {
+        "id": new_id("eval"),
+        "job_id": new_id("job"),
+        "model_id": new_id("model"),
+        "dataset_id": None,
+        "sentence": "With 20 labels per class …",
+        "metrics": {},
+        "report": {"labels_saved": None},
+        "files": [],
+        "meta": {},
+        "created_at": now(session),
+    }
+    record = Evaluation(**{**fields, **more})
     session.add(record)
     session.flush()
     return record

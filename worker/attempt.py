@@ -203,7 +203,7 @@ class Attempt:
         elif outcome.status == EXIT_OK and outcome.result is not None:
             self._kind.publish(session, job, outcome.result)
             self._drop_checkpoints(session, job)
-            leases.end(session, job, JobState.SUCCEEDED, model_id=job.model_id)
+            leases.end(session, job, JobState.SUCCEEDED, model_id=job.model_id, evaluation_id=job.evaluation_id)
         elif outcome.status == EXIT_INTERRUPTED or self._stopping.is_set():
             paused = job.state == JobState.PAUSING
             leases.end(session, job, JobState.PAUSED if paused else JobState.QUEUED, reason="handed back by its worker")

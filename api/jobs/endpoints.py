@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 from api.datasets.endpoints import IdempotencyKey
 from api.errors import responses
 from api.jobs import service
-from api.jobs.schemas import EventOut, JobOut, Kind, MetricOut, PretrainRequest, State
+from api.jobs.schemas import EventOut, JobOut, JobRequest, Kind, MetricOut, State
 from api.jobs.stream import follow
 from api.pages import After, Limit, Page
 from api.services import ServicesDep, SessionDep
@@ -17,14 +17,17 @@ from records.queries import events, jobs
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 
-@router.post("", status_code=201, summary="Pretrain an encoder", responses=responses(401, 404, 409, 422))
+@router.post("", status_code=201, summary="Pretrain or evaluate an encoder", responses=responses(401, 404, 409, 422))
 def create_job(
-    request: PretrainRequest, response: Response, session: SessionDep, services: ServicesDep, idempotency_key: IdempotencyKey = None
+    request: JobRequest, response: Response, session: SessionDep, services: ServicesDep, idempotency_key: IdempotencyKey = None
 ) -> JobOut:
     """Queue a job. Everything but the dataset and the task has a good default; the answer shows what was decided in `spec`.
 
     `curl -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" http://127.0.0.1:8000/v1/jobs
     -d '{"kind": "pretrain", "dataset_id": "ds_…", "task": {"name": "rotation"}, "encoder": {"name": "resnet18"}}'`
+
+    `"kind": "evaluate"` takes a `model_id` and a labelled dataset, and finds out how many labels the encoder saves. The report is
+    at `/v1/evaluations/{id}`, with the job's `evaluation_id`, once it has succeeded.
     """
     job, new = service.create(session, request, idempotency_key)
     if new:

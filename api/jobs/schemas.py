@@ -2,13 +2,15 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Discriminator, Field, JsonValue, Tag
 
+from api.errors import JOB_KINDS, UNKNOWN_KIND
 from api.pages import Metadata, Moment, Resource, Trouble
 from records.models import Job, JobEvent, JobMetric, JobPicture
 from ssl_core.spec import PretrainSpec, ResolvedPretrain
+from ssl_core.spec.evaluate import ModelEvaluation
 
-Kind = Literal["ingest", "pretrain"]
+Kind = Literal["ingest", "pretrain", "evaluate"]
 State = Literal["queued", "running", "pausing", "paused", "succeeded", "failed", "cancelling", "cancelled"]
 Priority = Annotated[int, Field(ge=-100, le=100, description="Jobs of a higher priority go first; -100 to 100.")]
 
@@ -18,6 +20,14 @@ _REQUEST_EXAMPLE: JsonValue = {
     "task": {"name": "rotation"},
     "encoder": {"name": "resnet18"},
     "epochs": 100,
+}
+
+
+_EVALUATE_EXAMPLE: JsonValue = {
+    "kind": "evaluate",
+    "model_id": "model_01m857cvew41sr5m1t4d32qf12",
+    "dataset_id": "ds_01m857cvew41sr5m1t4d32qf12",
+    "protocols": ["knn", "linear", {"name": "label_efficiency", "labels_per_class": [5, 20, 100]}],
 }
 
 
@@ -39,6 +49,39 @@ class PretrainRequest(PretrainSpec):
         return PretrainSpec.model_validate({name: getattr(self, name) for name in names})
 
 
+class EvaluateRequest(ModelEvaluation):
+    """Ask how much an encoder knows of labels, and how many labels it saves."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _EVALUATE_EXAMPLE})
+
+    kind: Literal["evaluate"]
+    """What to do."""
+    dataset_id: str = Field(max_length=100)
+    """The labelled dataset to evaluate on; it must be `ready`."""
+    priority: Priority = 0
+    metadata: Metadata = Field(default_factory=dict)
+
+    def spec(self) -> ModelEvaluation:
+        """The part that is about the evaluation."""
+        return ModelEvaluation.model_validate({name: getattr(self, name) for name in ModelEvaluation.model_fields})
+
+
+def _kind_of(request: Any) -> str:
+    """What a request asks for; a pretraining if it does not say."""
+    kind = request.get("kind", "pretrain") if isinstance(request, dict) else getattr(request, "kind", "pretrain")
+    return kind if isinstance(kind, str) else ""
+
+
+JobRequest = Annotated[
+    Annotated[PretrainRequest, Tag("pretrain")] | Annotated[EvaluateRequest, Tag("evaluate")],
+    Discriminator(
+        _kind_of,
+        custom_error_type=UNKNOWN_KIND,
+        custom_error_message=f"must be one of {', '.join(map(repr, JOB_KINDS))}",
+    ),
+]
+
+
 class IngestSpec(Resource):
     """What an ingest job was asked for."""
 
@@ -54,13 +97,13 @@ class Progress(Resource):
     model_config = ConfigDict(extra="allow")
 
     phase: str = Field(examples=["train"])
-    """What it is at: `scan`, `ingest`, `decode`, `train`, `export`."""
+    """What it is at: `scan`, `ingest`, `decode`, `train`, `export`, `compare`, `embed`, `evaluate`."""
     done: float | None = Field(default=None, examples=[1200])
     """How much of this phase is done, in `unit`."""
     total: float | None = Field(default=None, examples=[3900])
     """How much there is to do in this phase; none as long as nobody knows."""
     unit: str | None = Field(default=None, examples=["steps"])
-    """`steps`, `images` or `bytes`."""
+    """`steps`, `images`, `videos`, `frames`, `bytes`, `results`, …"""
     step: int | None = None
     """Optimizer steps so far."""
     epoch: int | None = None
@@ -98,12 +141,14 @@ class JobOut(Resource):
     """Jobs of a higher priority go first."""
     progress: Progress | None
     """How far it is."""
-    spec: ResolvedPretrain | IngestSpec
+    spec: ResolvedPretrain | ModelEvaluation | IngestSpec
     """What it does in full: every `auto` decided."""
     environment: dict[str, Any] | None
     """Device and package versions of the newest attempt."""
     model_id: str | None
-    """The model that it made."""
+    """The model that it made, or evaluates."""
+    evaluation_id: str | None
+    """The evaluation that it made."""
     error: Trouble | None
     """Why it failed."""
     worker_id: str | None

@@ -5,17 +5,20 @@ from typing import Literal
 
 from sqlalchemy.orm import Session
 
-from api.jobs.schemas import PretrainRequest
+from api.jobs.schemas import EvaluateRequest, PretrainRequest
 from records.models import Dataset, Job, Model
 from records.queries import datasets, jobs, models, workers
-from ssl_core.spec import ENCODERS, DatasetFacts, EncoderSpec, PretrainSpec, ResolvedPretrain, SpecError, resolve
+from ssl_core.spec import ENCODERS, TASKS, DatasetFacts, EncoderSpec, PretrainSpec, ResolvedPretrain, SpecError, resolve
+from ssl_core.spec.evaluate import ModelEvaluation
+
+_FEWEST_CLASSES = 2
 
 
-def create(session: Session, request: PretrainRequest, idempotency_key: str | None) -> tuple[Job, bool]:
-    """Queue a pretraining, with every "auto" decided; the second value tells whether it is new.
+def create(session: Session, request: PretrainRequest | EvaluateRequest, idempotency_key: str | None) -> tuple[Job, bool]:
+    """Queue a job, with every "auto" decided that can be by now; the second value tells whether it is new.
 
     Raises:
-        NotFoundError: there is no such dataset, or no such model to start from.
+        NotFoundError: there is no such dataset, or no such model to start from or to evaluate.
         ConflictError: the dataset is not ready.
         SpecError: the dataset does not allow what is asked for, or the model to start from is of another encoder.
         IdempotencyError: the key was used for another request.
@@ -25,7 +28,9 @@ def create(session: Session, request: PretrainRequest, idempotency_key: str | No
     if known is not None:
         return known, False
     dataset = datasets.ready(session, request.dataset_id, param="dataset_id")
-    spec = _pin_device(resolve(_asked(session, request), _facts(dataset)), workers.devices(session))
+    spec = (
+        _evaluation(session, request, dataset) if isinstance(request, EvaluateRequest) else _pretraining(session, request, dataset)
+    )
     job = jobs.create(
         session,
         kind=request.kind,
@@ -37,7 +42,32 @@ def create(session: Session, request: PretrainRequest, idempotency_key: str | No
         idempotency_key=idempotency_key,
         request_hash=digest,
     )
+    if isinstance(spec, ModelEvaluation):
+        job.model_id = spec.model_id
     return job, True
+
+
+def _pretraining(session: Session, request: PretrainRequest, dataset: Dataset) -> ResolvedPretrain:
+    return _pin_device(resolve(_asked(session, request), _facts(dataset)), workers.devices(session))
+
+
+def _evaluation(session: Session, request: EvaluateRequest, dataset: Dataset) -> ModelEvaluation:
+    """What is asked for, if the dataset has labels and is of what the model's encoder looks at."""
+    model = models.to_start_from(session, request.model_id, param="model_id")
+    if len(dataset.labels or []) < _FEWEST_CLASSES:
+        raise SpecError(
+            "dataset_id",
+            f"{dataset.id} has {len(dataset.labels or [])} classes, and an evaluation needs {_FEWEST_CLASSES}; upload images "
+            "in a folder for each class, such as cat/1.jpg or train/cat/1.jpg",
+        )
+    wanted = "video" if _looks_at_clips(model) else "image"
+    if (dataset.kind or "image") != wanted:
+        raise SpecError("dataset_id", f"the encoder of {model.id} is of {wanted}s, and {dataset.id} has {dataset.kind}s")
+    return request.spec()
+
+
+def _looks_at_clips(model: Model) -> bool:
+    return ENCODERS[model.encoder["name"]].modality == "video" or (model.task in TASKS and TASKS[model.task].modality == "video")
 
 
 def _facts(dataset: Dataset) -> DatasetFacts:

@@ -15,7 +15,6 @@ from records.models import Model, ModelFile
 from records.queries import models
 from ssl_core.spec import ENCODERS, DatasetFacts, PretrainSpec, ResolvedEncoder, SpecError, resolve
 
-CONFIG = "config.json"
 _LONGEST_NAME = 200
 _LONG = 1000
 """Frames of a video that suits any encoder."""
@@ -116,7 +115,7 @@ def _config(services: Services, model_id: str, encoder: ResolvedEncoder, image_s
     """The part of a bundle's configuration that is known of weights that came from elsewhere."""
     config = {"encoder": encoder.model_dump(), "features": ENCODERS[encoder.name].features, "image_size": image_size}
     content = (json.dumps(config, indent=2) + "\n").encode()
-    key = f"{prefix_of(model_id)}/{CONFIG}"
+    key = f"{prefix_of(model_id)}/{models.CONFIG}"
     with services.blobs.writer(key) as writer:
         writer.write(content)
-    return ModelFile(name=CONFIG, key=key, bytes=len(content), sha256=sha256(content).hexdigest())
+    return ModelFile(name=models.CONFIG, key=key, bytes=len(content), sha256=sha256(content).hexdigest())

@@ -2,6 +2,7 @@
 
 from records.models.base import Base
 from records.models.dataset import Dataset
+from records.models.evaluation import Evaluation
 from records.models.event import JobEvent
 from records.models.job import Job
 from records.models.key import ApiKey
@@ -10,4 +11,4 @@ from records.models.model import Model, ModelFile
 from records.models.picture import JobPicture
 from records.models.worker import Worker
 
-__all__ = ["ApiKey", "Base", "Dataset", "Job", "JobEvent", "JobMetric", "JobPicture", "Model", "ModelFile", "Worker"]
+__all__ = ["ApiKey", "Base", "Dataset", "Evaluation", "Job", "JobEvent", "JobMetric", "JobPicture", "Model", "ModelFile", "Worker"]

@@ -34,6 +34,8 @@ class Job(Base):
     """The newest last, each `{key, step, attempt}`."""
     error: Mapped[dict[str, Any] | None] = mapped_column(Json)
     model_id: Mapped[str | None] = mapped_column(String(40))
+    """The model that it made, or that it is about."""
+    evaluation_id: Mapped[str | None] = mapped_column(String(40))
     worker_id: Mapped[str | None] = mapped_column(String(40))
     lease_until: Mapped[datetime | None]
     last_event: Mapped[int] = mapped_column(default=0)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from records.database import now
@@ -117,8 +117,8 @@ def active_on(session: Session, dataset_id: str) -> list[Job]:
 
 
 def active_from(session: Session, model_id: str) -> list[Job]:
-    """The jobs that have not ended and begin with the weights of a model."""
-    from_it = Job.spec["init_from"].as_string() == model_id
+    """The jobs that have not ended and begin with the weights of a model, or are about it."""
+    from_it = or_(Job.spec["init_from"].as_string() == model_id, Job.spec["model_id"].as_string() == model_id)
     return list(session.scalars(select(Job).where(from_it, Job.state.not_in([str(s) for s in ENDED])).order_by(Job.id)))
 
 

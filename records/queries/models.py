@@ -11,6 +11,7 @@ from records.models import Model, ModelFile
 from records.queries import jobs, pages
 
 WEIGHTS = "encoder.safetensors"
+CONFIG = "config.json"
 """The file of every model that has its encoder's weights."""
 IMPORTED = "imported"
 """The task of a model that somebody uploaded."""
@@ -111,12 +112,12 @@ def delete(session: Session, model_id: str) -> None:
 
     Raises:
         NotFoundError: there is none with this id.
-        ConflictError: a job that has not ended begins with its weights.
+        ConflictError: a job that has not ended begins with its weights, or evaluates it.
     """
     session.execute(select(Model.id).where(Model.id == model_id).with_for_update())
     model = get(session, model_id)
     active = jobs.active_from(session, model_id)
     if active:
         names = ", ".join(job.id for job in active[:3])
-        raise ConflictError(f"jobs start from this model ({names}); cancel them or wait for their end, then delete it")
+        raise ConflictError(f"jobs need this model ({names}); cancel them or wait for their end, then delete it")
     session.delete(model)

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from sqlalchemy.orm import Session
 
-from records.blobs import Blobs
-from records.models import Job
+from records.blobs import Blobs, file_sha256
+from records.models import Dataset, Job
 from records.settings import Settings
 
 
@@ -26,6 +26,36 @@ class Workplace:
     def out(self) -> Path:
         """What the child makes goes here."""
         return self.folder / "out"
+
+    def lay_out(self, dataset: Dataset) -> list[str]:
+        """Put a dataset where the child finds it, and give the arguments that tell it where everything is."""
+        data = self.folder / "data"
+        data.mkdir()
+        for number, shard in enumerate(dataset.shards or []):
+            (data / f"shard-{number:05}.parquet").symlink_to(self.blobs.path(shard["key"]))
+        settings = self.settings
+        arguments = ["--data", str(data), "--out", str(self.out), "--checkpoint-seconds", str(settings.checkpoint_seconds)]
+        return [*arguments, "--cache", str(settings.cache), "--cache-bytes", str(settings.cache_bytes), "--dataset-key", dataset.id]
+
+    def lay_out_checkpoints(self, job: Job, name: str) -> None:
+        """Put a job's checkpoints that are still there where the child finds them. `name` has a place for the step."""
+        folder = self.out / "checkpoints"
+        folder.mkdir(parents=True)
+        for checkpoint in job.checkpoints:
+            try:
+                source = self.blobs.path(checkpoint["key"])
+            except FileNotFoundError:
+                continue
+            (folder / name.format(checkpoint["step"])).symlink_to(source)
+
+    def stored(self, folder: Path, prefix: str) -> list[dict[str, Any]]:
+        """Store the files of a folder as blobs; gives `{name, key, bytes, sha256}` of each."""
+        files = []
+        for path in sorted(folder.iterdir()):
+            key = f"{prefix}/{path.name}"
+            self.blobs.put(key, path)
+            files.append({"name": path.name, "key": key, "bytes": path.stat().st_size, "sha256": file_sha256(path)})
+        return files
 
 
 class Kind(Protocol):

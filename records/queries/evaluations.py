@@ -1,0 +1,56 @@
+"""Evaluations of models: find, list, delete."""
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, defer
+
+from records.errors import NotFoundError
+from records.models import Evaluation
+from records.queries import pages
+
+
+def get(session: Session, evaluation_id: str) -> Evaluation:
+    """Find an evaluation.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    evaluation = session.get(Evaluation, evaluation_id)
+    if evaluation is None:
+        raise NotFoundError.of("evaluation", evaluation_id)
+    return evaluation
+
+
+def file(session: Session, evaluation_id: str, name: str) -> dict[str, Any]:
+    """Find a file of an evaluation: `{name, key, bytes, sha256}`.
+
+    Raises:
+        NotFoundError: there is no such evaluation, or it has no such file.
+    """
+    files: list[dict[str, Any]] = get(session, evaluation_id).files
+    found = next((file for file in files if file["name"] == name), None)
+    if found is None:
+        names = ", ".join(file["name"] for file in files)
+        raise NotFoundError(f"evaluation {evaluation_id} has no file {name!r}; it has {names}")
+    return found
+
+
+def page(
+    session: Session, *, limit: int, after: str | None, model_id: str | None = None, dataset_id: str | None = None
+) -> tuple[list[Evaluation], bool]:
+    """One page of evaluations without their reports, the newest first, and whether there is more."""
+    query = select(Evaluation).options(defer(Evaluation.report))
+    for column, value in ((Evaluation.model_id, model_id), (Evaluation.dataset_id, dataset_id)):
+        if value is not None:
+            query = query.where(column == value)
+    return pages.newest_first(session, query, Evaluation.id, limit, after)
+
+
+def delete(session: Session, evaluation_id: str) -> None:
+    """Delete an evaluation's record. The job that made it stays, without it.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    session.delete(get(session, evaluation_id))

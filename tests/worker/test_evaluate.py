@@ -1,0 +1,90 @@
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from launcher.shapes import generate, write_zip
+from records.blobs import LocalBlobs
+from records.database import Database
+from records.models import Evaluation
+from records.queries import evaluations, jobs, models
+from records.states import JobState
+from tests.worker.test_engine import child_pids, until
+from worker.engine import Engine
+
+PROTOCOLS = [
+    "knn",
+    {"name": "label_efficiency", "labels_per_class": [1, 2], "steps": 12, "batch_size": 8, "draws": 6, "learning_rates": [0.001]},
+]
+
+
+@pytest.fixture
+def labelled(engine: Engine, upload, tmp_path: Path) -> str:
+    images, labels, _ = generate(count=80, seed=0, size=32)
+    write_zip(tmp_path / "labelled.zip", images, [f"kind{label % 4}/{number}.png" for number, label in enumerate(labels)])
+    dataset_id, job_id = upload(tmp_path / "labelled.zip")
+    engine.work(job_id)
+    return str(dataset_id)
+
+
+@pytest.fixture
+def model_id(engine: Engine, labelled: str, pretrain, read_job) -> str:
+    job_id = pretrain(labelled)
+    engine.work(job_id)
+    return str(read_job(job_id).model_id)
+
+
+@pytest.fixture
+def evaluate(database: Database, labelled: str, model_id: str):
+    def queue(**more: object) -> str:
+        spec = {"model_id": model_id, "protocols": PROTOCOLS, **more}
+        with database.write() as session:
+            return jobs.create(session, kind="evaluate", dataset_id=labelled, spec=spec).id
+
+    return queue
+
+
+def evaluation_of(database: Database, evaluation_id: str | None) -> Evaluation:
+    assert evaluation_id is not None
+    with database.read() as session:
+        return evaluations.get(session, evaluation_id)
+
+
+class TestEvaluate:
+    def test_publishes_a_report(self, engine: Engine, database: Database, blobs: LocalBlobs, evaluate, model_id, read_job):
+        job_id = evaluate()
+        engine.work(job_id)
+        job = read_job(job_id)
+        assert job.state == JobState.SUCCEEDED, job.error
+        assert (job.spec["device"], job.environment["device"]) == ("cpu", "cpu")
+        found = evaluation_of(database, job.evaluation_id)
+        assert (found.job_id, found.model_id, found.sentence) == (job_id, model_id, found.report["sentence"])
+        assert found.metrics == {"knn": found.report["knn"]["pretrained"]["accuracy"]}
+        assert {"report.json", "label_efficiency.svg", "confusion.png"} <= {file["name"] for file in found.files}
+        assert all(blobs.path(file["key"]).stat().st_size == file["bytes"] for file in found.files)
+        with database.read() as session:
+            assert models.get(session, model_id).job_id != job_id
+
+    def test_a_killed_process_goes_on_and_finds_the_same(
+        self, engine: Engine, database: Database, evaluate, read_job, in_background
+    ):
+        undisturbed = evaluate()
+        engine.work(undisturbed)
+        job_id = evaluate()
+        in_background(engine.work, job_id)
+        until(lambda: len(read_job(job_id).checkpoints) > 0)
+        for pid in child_pids(job_id):
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: read_job(job_id).state == JobState.SUCCEEDED)
+        job = read_job(job_id)
+        assert (job.attempt, job.checkpoints) == (2, [])
+        first, second = (evaluation_of(database, read_job(one).evaluation_id) for one in (undisturbed, job_id))
+        assert first.report == second.report
+        assert [file["sha256"] for file in first.files] == [file["sha256"] for file in second.files]
+
+    def test_what_cannot_be_done_fails_with_its_reason(self, engine: Engine, evaluate, read_job):
+        job_id = evaluate(protocols=[{"name": "label_efficiency", "labels_per_class": [400]}])
+        engine.work(job_id)
+        job = read_job(job_id)
+        assert (job.state, job.error["code"], job.evaluation_id) == (JobState.FAILED, "too_few_labels", None)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pretext_client import cli_models
+from pretext_client import cli_evaluations, cli_models
 from pretext_client import settings as given
 from pretext_client.cli_models import Limit
 from pretext_client.progress import download_with_bar, pictures_with_bar, upload_with_bar, watch_job
@@ -33,6 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(cli_models.app, name="models")
+app.add_typer(cli_evaluations.app, name="evaluations")
 
 
 @app.callback()
@@ -178,6 +179,36 @@ def train(
 
 
 @app.command()
+def evaluate(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="Id of the model.")],
+    dataset: Annotated[str, typer.Argument(help="Id or name of a dataset with labels.")],
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(help="knn, linear, retrieval, fine_tune or label_efficiency; several times. Default: all but fine_tune."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as seed=1 or label_efficiency.draws=5."),
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Watch it to its end.")] = False,
+) -> None:
+    """Find out how many labels an encoder saves."""
+    try:
+        settings = given.parse(set_ or ())
+        protocols = given.protocols(settings, protocol)
+    except given.SettingError as error:
+        raise typer.BadParameter(str(error)) from None
+    with session(context) as run:
+        found = _ingested(run, run.client.datasets.find(dataset))
+        job = run.client.jobs.evaluate(model, found.id, protocols=protocols, **settings)
+        if watch:
+            _watch(run, job.id)
+        else:
+            run.output.value(job, f"{job.id}  {job.state}. Watch it with: {run.prefix} watch {job.id}")
+
+
+@app.command()
 def watch(context: typer.Context, job: Annotated[str, typer.Argument(help="Id of the job.")]) -> None:
     """Watch a job to its end. Ctrl-C stops the watching alone."""
     with session(context) as run:
@@ -202,6 +233,9 @@ def _watch(run: Session, job_id: str) -> None:
 def _outcome(run: Session, job: Job) -> str:
     if job.state == "failed":
         return f"{job.id}  failed: {job.error.message if job.error else 'the server does not say why'}"
+    if job.state == "succeeded" and job.evaluation_id is not None:
+        found = run.client.evaluations.get(job.evaluation_id)
+        return f"{job.id}  succeeded: {found.id}\n{found.sentence}\nSee all of it with: {run.prefix} evaluations show {found.id}"
     if job.state == "succeeded" and job.model_id is not None:
         return f"{job.id}  succeeded: {job.model_id}\nDownload it with: {run.prefix} download {job.model_id}"
     return f"{job.id}  {job.state}"

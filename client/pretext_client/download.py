@@ -1,15 +1,43 @@
-"""One file of a model: fetched, resumed where it was cut off, verified, and only then put under its name."""
+"""Files of a model or an evaluation: each fetched, resumed where it was cut off, verified, and only then put under its name."""
 
 import hashlib
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
+from urllib.parse import quote
 
 from pretext_client.errors import ConnectionFailed, TransferFailed, Unavailable
 from pretext_client.http import Call, Http
 from pretext_client.types import ModelFile
+from pretext_client.upload import OnBytes
 
 _CHUNK = 1 << 18
+
+
+def download_all(
+    http: Http,
+    path: str,
+    files: Sequence[ModelFile],
+    directory: str | os.PathLike[str],
+    *,
+    force: bool,
+    on_progress: OnBytes | None,
+) -> tuple[Path, ...]:
+    """Download files that are at `path`/files/…, one after the other; as of `Models.download`."""
+    folder = Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    total = sum(file.bytes for file in files)
+    downloads = [Download(http, f"{path}/files/{quote(file.name, safe='')}", file, folder) for file in files]
+    if not force and (others := [one.target for one in downloads if one.is_other()]):
+        raise TransferFailed(
+            f"{', '.join(map(str, others))} is there and is another file; choose another folder, or force it (--force)"
+        )
+    before = 0
+    for one in downloads:
+        one.run(lambda here, before=before: on_progress(before + here, total) if on_progress else None)  # type: ignore[misc]
+        before += one.file.bytes
+    return tuple(one.target for one in downloads)
 
 
 class Download:

@@ -4,7 +4,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -38,7 +38,7 @@ class _Patience:
 
 
 class Jobs:
-    """Start trainings, watch and cancel them."""
+    """Start trainings and evaluations, watch and cancel them."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -78,6 +78,36 @@ class Jobs:
             request["encoder"] = _named(encoder)
         if init_from is not None:
             request["init_from"] = init_from
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        return Job.of(self._http.json(Call("POST", _PATH, headers=headers, json=request)))
+
+    def evaluate(
+        self,
+        model_id: str,
+        dataset_id: str,
+        *,
+        protocols: Sequence[str | Mapping[str, Any]] | None = None,
+        idempotency_key: str | None = None,
+        **settings: Any,
+    ) -> Job:
+        """Queue an evaluation: how many labels does an encoder save? Read it by `evaluations.get(job.evaluation_id)` at its end.
+
+        Args:
+            model_id: the model.
+            dataset_id: a dataset with labels; it must be ready.
+            protocols: what to measure: `knn`, `linear`, `retrieval`, `fine_tune`, `label_efficiency`, or objects with settings:
+                `{"name": "label_efficiency", "labels_per_class": [5, 20, 100]}`. Default: all but `fine_tune`.
+            idempotency_key: of a request that was perhaps sent before, and shall be carried out once; default: a new one.
+            settings: `test_share`, `duplicates`, `device`, `seed`, `priority`, `metadata`; the server's /docs describe them.
+
+        Raises:
+            InvalidRequest: a setting is impossible, or the dataset has no labels; `param` names it.
+            NotFound: there is no such model, or no such dataset.
+            Conflict: the dataset is not ready.
+        """
+        request: dict[str, Any] = {"kind": "evaluate", "model_id": model_id, "dataset_id": dataset_id, **settings}
+        if protocols is not None:
+            request["protocols"] = [_named(protocol) for protocol in protocols]
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
         return Job.of(self._http.json(Call("POST", _PATH, headers=headers, json=request)))
 

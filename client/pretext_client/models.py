@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from pretext_client.download import Download
+from pretext_client.download import download_all
 from pretext_client.errors import TransferFailed
 from pretext_client.http import Call, Http
 from pretext_client.types import Model
@@ -90,22 +90,8 @@ class Models:
             TransferFailed: a file of the same name and other content is there, or the bytes that came are wrong.
             ConnectionFailed: the server cannot be reached.
         """
-        model = self.get(model_id)
-        folder = Path(directory)
-        folder.mkdir(parents=True, exist_ok=True)
-        total = sum(file.bytes for file in model.files)
-        downloads = [
-            Download(self._http, f"{_path(model_id)}/files/{quote(file.name, safe='')}", file, folder) for file in model.files
-        ]
-        if not force and (others := [one.target for one in downloads if one.is_other()]):
-            raise TransferFailed(
-                f"{', '.join(map(str, others))} is there and is another file; choose another folder, or force it (--force)"
-            )
-        before = 0
-        for one in downloads:
-            one.run(lambda here, before=before: on_progress(before + here, total) if on_progress else None)  # type: ignore[misc]
-            before += one.file.bytes
-        return tuple(one.target for one in downloads)
+        files = self.get(model_id).files
+        return download_all(self._http, _path(model_id), files, directory, force=force, on_progress=on_progress)
 
 
 def _path(model_id: str) -> str:

@@ -145,6 +145,14 @@ def download_with_bar(
         return client.models.download(model_id, directory, force=force, on_progress=ByteRate(shown, "Fetching"))
 
 
+def evaluation_with_bar(
+    client: Pretext, evaluation_id: str, directory: str | os.PathLike[str], console: Console, *, force: bool = False
+) -> tuple[Path, ...]:
+    """Download an evaluation behind a bar. Raises what `evaluations.download` does."""
+    with meter(console) as shown:
+        return client.evaluations.download(evaluation_id, directory, force=force, on_progress=ByteRate(shown, "Fetching"))
+
+
 def pictures_with_bar(client: Pretext, job_id: str, directory: str | os.PathLike[str], console: Console) -> tuple[Path, ...]:
     """Download the pictures of a training behind a bar. Raises what `jobs.download_pictures` does."""
     with meter(console) as shown:

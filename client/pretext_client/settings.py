@@ -1,4 +1,4 @@
-"""`--set optimizer.learning_rate=0.05`: settings of a training from the command line."""
+"""`--set optimizer.learning_rate=0.05`: settings of a job from the command line."""
 
 import json
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ def parse(texts: Iterable[str]) -> dict[str, Any]:
         if not equals or not all(path):
             raise SettingError(f"{text!r} is no setting; write key=value, such as steps=300 or optimizer.learning_rate=0.05")
         if path[0] in _NO_SETTINGS:
-            raise SettingError(f"{path[0]!r} is no setting of a training")
+            raise SettingError(f"{path[0]!r} is no setting of a job")
         _put(settings, path, _value(value), text)
     return settings
 
@@ -63,6 +63,28 @@ def named(settings: dict[str, Any], key: str, name: str | None) -> dict[str, Any
     if name is not None and inner.setdefault("name", name) != name:
         raise SettingError(f"--{key} {name} and --set {key}.name={inner['name']} contradict each other; give one")
     return inner
+
+
+PROTOCOLS = ("knn", "linear", "retrieval", "label_efficiency", "fine_tune")
+_BY_DEFAULT = PROTOCOLS[:-1]
+
+
+def protocols(settings: dict[str, Any], names: list[str] | None) -> list[dict[str, Any]] | None:
+    """Take the protocols of an evaluation out of the settings, where each has its own under its name. None: as by default.
+
+    Raises:
+        SettingError: there are settings of a protocol that is not asked for.
+    """
+    given = {name: settings.pop(name) for name in PROTOCOLS if name in settings}
+    if not names and not given:
+        return None
+    wanted = list(dict.fromkeys(names or _BY_DEFAULT))
+    for name, inner in given.items():
+        if name not in wanted:
+            raise SettingError(f"--set {name}.… is of a protocol that is not asked for; add --protocol {name}")
+        if not isinstance(inner, dict):
+            raise SettingError(f"{name} takes settings by name, such as --set {name}.k=10")
+    return [{**given.get(name, {}), "name": name} for name in wanted]
 
 
 def single(settings: dict[str, Any], key: str, value: str | None) -> Any:

@@ -165,7 +165,7 @@ class Job(Value):
 
     id: str
     kind: str
-    """`ingest`, `pretrain`, …"""
+    """`ingest`, `pretrain` or `evaluate`."""
     state: str
     """`queued`, `running`, `pausing`, `paused`, `succeeded`, `failed`, `cancelling` or `cancelled`."""
     created_at: datetime
@@ -179,6 +179,9 @@ class Job(Value):
     environment: Json | None = None
     """Device and package versions of the newest attempt."""
     model_id: str | None = None
+    """The model that it made, or evaluates."""
+    evaluation_id: str | None = None
+    """The evaluation that it made."""
     error: Trouble | None = None
     worker_id: str | None = None
     started_at: datetime | None = None
@@ -238,7 +241,7 @@ class Picture(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFile(Value):
-    """A file of a model."""
+    """A file of a model, or of an evaluation."""
 
     name: str
     bytes: int
@@ -266,6 +269,48 @@ class Model(Value):
     """Side of the images that it was trained on, in pixels."""
     metrics: Json = field(default_factory=dict)
     """Final figures of the training."""
+    metadata: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelsSaved(Value):
+    """A pretrained encoder with so many labels per class, beside training from scratch."""
+
+    labels: float
+    """Labels per class that the pretrained encoder has."""
+    accuracy: float
+    """Test accuracy that it reaches with them, 0 to 1."""
+    scratch_accuracy: float
+    """Test accuracy of training from scratch with as many."""
+    needed: float | None = None
+    """Labels per class that training from scratch needs to be as accurate; None if all that there are do not suffice."""
+    low: float | None = None
+    """Lower end of its 95% interval; None as above."""
+    high: float | None = None
+    """Upper end; None as above."""
+    helps: bool = False
+    """Whether the whole interval lies above the labels that the pretrained encoder has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation(Value):
+    """What was found out of an encoder."""
+
+    id: str
+    job_id: str
+    model_id: str
+    sentence: str
+    """The answer in words."""
+    created_at: datetime
+    files: tuple[ModelFile, ...] = ()
+    """The report and its pictures."""
+    dataset_id: str | None = None
+    metrics: Json = field(default_factory=dict)
+    """The figures that stand for it, 0 to 1."""
+    labels_saved: tuple[LabelsSaved, ...] | None = None
+    """By labels per class; None in a list, or if `label_efficiency` was not asked for."""
+    report: Json | None = None
+    """All figures; None in a list."""
     metadata: Json = field(default_factory=dict)
 
 

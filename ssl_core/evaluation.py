@@ -67,12 +67,13 @@ def run_evaluate(
             raise UserError("invalid_spec", f"the encoder is of {wanted}s, and the dataset has {images.facts.kind}s")
         from ssl_core.devices import device_of, environment, set_up
         from ssl_core.evaluate.report import Evaluation
+        from ssl_core.evaluate.subject import Subject
 
         device = device_of(asked.device)
         set_up(device)
         events.emit("environment", **environment(device))
-        evaluation = Evaluation(asked, config, model, images, device, out, events, stop, checkpoint_seconds=checkpoint_seconds)
-        report = evaluation.run()
+        subject = Subject(asked, config, model, images, device, events, stop)
+        report = Evaluation(asked, subject, out, events, stop, checkpoint_seconds=checkpoint_seconds).run()
     events.emit("result", report=str(out / "report"), files=report.files, metrics=report.headline)
 
 

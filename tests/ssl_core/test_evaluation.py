@@ -170,16 +170,16 @@ class TestReport:
 
     def test_is_of_videos_too(self, evaluate, tmp_path: Path):
         clips = tmp_path / "clips"
-        for clip in motions.generate(64, size=32, frames=20):
+        for clip in motions.generate(32, size=32, frames=12):
             folder = clips / motions.MOTIONS[clip.label]
             folder.mkdir(parents=True, exist_ok=True)
             (folder / clip.name).write_bytes(motions.mp4(clip.frames))
         asked = {"task": {"name": "video_rotation"}, "encoder": {"name": "tiny3d"}, "image_size": 32, "batch_size": 4}
         model = pretrained(clips, tmp_path / "trained", **asked, clip_frames=4, frame_stride=2)
-        efficiency = {"name": "label_efficiency", "labels_per_class": [1, 3], "steps": 2, "learning_rates": [0.001], "draws": 2}
+        efficiency = {"name": "label_efficiency", "labels_per_class": [1, 2], "steps": 1, "learning_rates": [0.001], "draws": 2}
         _, folder = evaluate("videos", model=model, on=clips, protocols=["knn", "retrieval", efficiency])
         told = report_of(folder)
-        assert (told["data"]["kind"], told["data"]["train"], told["data"]["test"]) == ("video", 48, 16)
+        assert (told["data"]["kind"], told["data"]["train"], told["data"]["test"]) == ("video", 24, 8)
 
 
 class TestRefused:

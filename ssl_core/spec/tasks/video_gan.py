@@ -34,9 +34,9 @@ class VideoGan(Task):
     """Channels of the generator's last stage; the stages before have up to 8 times as many. `auto`: 8 beside `tiny3d`, else 32."""
     gamma: Auto | float = Field(default="auto", ge=0, le=1000)
     """Weight of the gradient penalties R1 and R2. `auto`: 5 at 32 px, growing with the number of pixels."""
-    sparsity: float = Field(default=0.1, ge=0, le=10)
-    """Weight of the mean of the mask that puts the foreground before the background, so that what stands still is left to the
-    background. 0 to 10."""
+    sparsity: float = Field(default=0.0, ge=0, le=10)
+    """Weight of the mean of the mask that puts the foreground before the background. Vondrick et al. have 0.1; where what moves is
+    small that leaves no foreground at all, and clips that stand still. 0 to 10."""
     frame_critic: bool = True
     """Whether a small network of its own, which is not handed out, judges single frames beside the encoder, which judges clips."""
     shuffled: bool = True

@@ -8,7 +8,7 @@ from api.errors import JOB_KINDS, UNKNOWN_KIND
 from api.pages import Metadata, Moment, Resource, Trouble
 from records.models import Job, JobEvent, JobMetric, JobPicture
 from ssl_core.spec import PretrainSpec, ResolvedPretrain
-from ssl_core.spec.evaluate import ModelEvaluation
+from ssl_core.spec.evaluate import EvaluateAfter, ModelEvaluation
 
 Kind = Literal["ingest", "pretrain", "evaluate"]
 State = Literal["queued", "running", "pausing", "paused", "succeeded", "failed", "cancelling", "cancelled"]
@@ -40,6 +40,8 @@ class PretrainRequest(PretrainSpec):
     """What to do."""
     dataset_id: str = Field(max_length=100)
     """The dataset to learn from; it must be `ready`."""
+    evaluate: EvaluateAfter | None = None
+    """What to evaluate the encoder by when it is trained, as a job of its own; `{}` for everything by default. None: nothing."""
     priority: Priority = 0
     metadata: Metadata = Field(default_factory=dict)
 
@@ -122,6 +124,13 @@ class Progress(Resource):
     """Seconds left, at this rate."""
 
 
+class QueuedEvaluation(EvaluateAfter):
+    """An evaluation that follows a pretraining."""
+
+    job_id: str | None = None
+    """The job that it is, once the pretraining has succeeded."""
+
+
 class JobOut(Resource):
     """Something that takes time."""
 
@@ -149,6 +158,8 @@ class JobOut(Resource):
     """The model that it made, or evaluates."""
     evaluation_id: str | None
     """The evaluation that it made."""
+    evaluate: QueuedEvaluation | None
+    """The evaluation that follows when it has succeeded."""
     error: Trouble | None
     """Why it failed."""
     worker_id: str | None

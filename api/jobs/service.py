@@ -1,7 +1,7 @@
 """The rules of jobs."""
 
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
@@ -41,6 +41,7 @@ def create(session: Session, request: PretrainRequest | EvaluateRequest, idempot
         metadata=request.metadata,
         idempotency_key=idempotency_key,
         request_hash=digest,
+        evaluate=_evaluate_after(session, request, dataset),
     )
     if isinstance(spec, ModelEvaluation):
         job.model_id = spec.model_id
@@ -51,15 +52,32 @@ def _pretraining(session: Session, request: PretrainRequest, dataset: Dataset) -
     return _pin_device(resolve(_asked(session, request), _facts(dataset)), workers.devices(session))
 
 
-def _evaluation(session: Session, request: EvaluateRequest, dataset: Dataset) -> ModelEvaluation:
-    """What is asked for, if the dataset has labels and is of what the model's encoder looks at."""
-    model = models.to_start_from(session, request.model_id, param="model_id")
+def _evaluate_after(session: Session, request: PretrainRequest | EvaluateRequest, dataset: Dataset) -> dict[str, Any] | None:
+    """The evaluation that follows, if its dataset has labels and is of what will be trained on."""
+    if isinstance(request, EvaluateRequest) or request.evaluate is None:
+        return None
+    asked = request.evaluate
+    given = asked.dataset_id is not None
+    labelled = datasets.ready(session, asked.dataset_id, param="evaluate.dataset_id") if asked.dataset_id is not None else dataset
+    _check_labels(labelled, "evaluate.dataset_id" if given else "evaluate")
+    if labelled.kind != dataset.kind:
+        raise SpecError("evaluate.dataset_id", f"{labelled.id} has {labelled.kind}s, and {dataset.id} has {dataset.kind}s")
+    return asked.model_copy(update={"dataset_id": labelled.id}).model_dump(mode="json")
+
+
+def _check_labels(dataset: Dataset, param: str) -> None:
     if len(dataset.labels or []) < _FEWEST_CLASSES:
         raise SpecError(
-            "dataset_id",
+            param,
             f"{dataset.id} has {len(dataset.labels or [])} classes, and an evaluation needs {_FEWEST_CLASSES}; upload images "
             "in a folder for each class, such as cat/1.jpg or train/cat/1.jpg",
         )
+
+
+def _evaluation(session: Session, request: EvaluateRequest, dataset: Dataset) -> ModelEvaluation:
+    """What is asked for, if the dataset has labels and is of what the model's encoder looks at."""
+    model = models.to_start_from(session, request.model_id, param="model_id")
+    _check_labels(dataset, "dataset_id")
     wanted = "video" if _looks_at_clips(model) else "image"
     if (dataset.kind or "image") != wanted:
         raise SpecError("dataset_id", f"the encoder of {model.id} is of {wanted}s, and {dataset.id} has {dataset.kind}s")

@@ -157,6 +157,9 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as steps=300 or optimizer.learning_rate=0.05."),
     ] = None,
+    evaluate: Annotated[
+        bool, typer.Option("--evaluate", help="Find out afterwards how many labels it saves; the dataset needs labels for that.")
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Watch it to its end.")] = False,
 ) -> None:
     """Pretrain an encoder. Everything but the dataset has a good default."""
@@ -167,6 +170,8 @@ def train(
         init_from = given.single(settings, "init_from", init_from)
     except given.SettingError as error:
         raise typer.BadParameter(str(error)) from None
+    if evaluate:
+        settings.setdefault("evaluate", {})
     with session(context) as run:
         found = _ingested(run, run.client.datasets.find(dataset))
         encoder_or_none = encoder_settings or None
@@ -222,12 +227,16 @@ def _watch(run: Session, job_id: str) -> None:
     job = watch_job(
         run.client, job_id, run.output.err, on_event=lambda event: drawn.append(event) if event.type == "picture" else None
     )
-    run.output.value(job, _outcome(run, job))
+    follows = job.evaluate.get("job_id") if job.evaluate is not None else None
+    if not (follows and run.output.as_json):  # one document a command
+        run.output.value(job, _outcome(run, job))
     if drawn:
         newest = f"{run.client.url}/v1/jobs/{job_id}/pictures/{drawn[-1].data.get('epoch', 'latest')}"
         run.output.note(f"Its newest picture: {newest}\nSave all of them with: {run.prefix} pictures {job_id}")
     if job.state != "succeeded":
         raise typer.Exit(EXIT_FAILED)
+    if follows:
+        _watch(run, follows)
 
 
 def _outcome(run: Session, job: Job) -> str:

@@ -63,7 +63,8 @@ class Jobs:
             init_from: id of a model whose weights the training begins with; `encoder` can be left out then.
             idempotency_key: of a request that was perhaps sent before, and shall be carried out once; default: a new one.
             settings: `epochs` or `steps`, `batch_size`, `image_size`, `optimizer`, `precision`, `device`, `seed`, `priority`,
-                `metadata`; the server's /docs describe them.
+                `metadata`, `evaluate` (what to evaluate the encoder by afterwards, `{}` for everything by default); the server's
+                /docs describe them.
 
         Raises:
             InvalidRequest: a setting does not exist or is impossible; `param` names it.

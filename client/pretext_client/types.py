@@ -182,6 +182,8 @@ class Job(Value):
     """The model that it made, or evaluates."""
     evaluation_id: str | None = None
     """The evaluation that it made."""
+    evaluate: Json | None = None
+    """The evaluation that follows when it has succeeded; then with a `job_id`."""
     error: Trouble | None = None
     worker_id: str | None = None
     started_at: datetime | None = None

@@ -36,9 +36,11 @@ def upgrade() -> None:
     op.create_index('ix_evaluations_dataset_id', 'evaluations', ['dataset_id'])
     with op.batch_alter_table('jobs', schema=None) as batch_op:
         batch_op.add_column(sa.Column('evaluation_id', sa.String(length=40), nullable=True))
+        batch_op.add_column(sa.Column('evaluate', Json, nullable=True))
 
 
 def downgrade() -> None:
     with op.batch_alter_table('jobs', schema=None) as batch_op:
+        batch_op.drop_column('evaluate')
         batch_op.drop_column('evaluation_id')
     op.drop_table('evaluations')

@@ -36,6 +36,9 @@ class Job(Base):
     model_id: Mapped[str | None] = mapped_column(String(40))
     """The model that it made, or that it is about."""
     evaluation_id: Mapped[str | None] = mapped_column(String(40))
+    """The evaluation that it made."""
+    evaluate: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """The evaluation that is queued when it succeeds; its `job_id`, once it is."""
     worker_id: Mapped[str | None] = mapped_column(String(40))
     lease_until: Mapped[datetime | None]
     last_event: Mapped[int] = mapped_column(default=0)

@@ -24,6 +24,7 @@ def create(
     metadata: dict[str, str] | None = None,
     idempotency_key: str | None = None,
     request_hash: str | None = None,
+    evaluate: dict[str, Any] | None = None,
 ) -> Job:
     """Make a queued job."""
     job = Job(
@@ -41,6 +42,7 @@ def create(
         meta=metadata or {},
         idempotency_key=idempotency_key,
         request_hash=request_hash,
+        evaluate=evaluate,
         created_at=now(session),
     )
     session.add(job)

@@ -124,6 +124,13 @@ class EvaluateSpec(Spec):
         return self
 
 
+class EvaluateAfter(EvaluateSpec):
+    """An evaluation of what a pretraining will have made."""
+
+    dataset_id: str | None = Field(default=None, max_length=100)
+    """The labelled dataset to evaluate on. None: the one that is learned from, whose labels the pretraining itself never sees."""
+
+
 class ModelEvaluation(EvaluateSpec):
     """An evaluation of a model on this server."""
 

@@ -6,7 +6,7 @@ import pytest
 from httpx import Client
 
 from api.services import Services
-from records.queries import leases, workers
+from records.queries import datasets, leases, workers
 from records.queries.leases import Lease
 from records.states import JobState
 from tests import factories
@@ -46,6 +46,24 @@ class TestCreate:
             workers.seen(session, "g", host="h", pid=2, device="cuda", slots={})
         spec = client.post("/v1/jobs", json=request_body).json()["spec"]
         assert (spec["device"], spec["precision"]) == ("cuda", "bf16")
+
+    def test_an_evaluation_can_follow(self, client: Client, services: Services, request_body: dict):
+        with services.database.write() as session:
+            labelled = factories.dataset(session, images=100, labels=["cat", "dog"], kind="image").id
+            unlabelled = factories.dataset(session, images=100, kind="image").id
+            datasets.get(session, request_body["dataset_id"]).kind = "image"
+        assert client.post("/v1/jobs", json=request_body).json()["evaluate"] is None
+        asked = {**request_body, "evaluate": {"dataset_id": labelled, "protocols": ["knn"], "seed": 2}}
+        told = client.post("/v1/jobs", json=asked).json()["evaluate"]
+        assert (told["dataset_id"], told["seed"], told["protocols"][0]["k"], told["job_id"]) == (labelled, 2, 20, None)
+        for evaluate, param, says in (
+            ({}, "evaluate", "has 0 classes"),
+            ({"dataset_id": unlabelled}, "evaluate.dataset_id", "has 0 classes"),
+            ({"dataset_id": "ds_x"}, "evaluate.dataset_id", "no dataset"),
+            ({"dataset_id": labelled, "protocols": [{"name": "knn", "k": 0}]}, "evaluate.protocols.0.k", "greater"),
+        ):
+            answer = client.post("/v1/jobs", json={**request_body, "evaluate": evaluate}).json()
+            assert (answer["param"], says in answer["detail"]) == (param, True), answer
 
     def test_the_same_idempotency_key_makes_one_job(self, client: Client, request_body: dict):
         headers = {"Idempotency-Key": "once"}

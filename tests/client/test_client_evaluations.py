@@ -105,6 +105,24 @@ class TestCommand:
         assert EVALUATION["sentence"] in result.stdout
         assert "evaluations show eval_1" in result.stdout
 
+    def test_a_training_can_be_evaluated_at_once(self, script, pretext):
+        trained = {**DONE, "model_id": "model_1", "evaluate": {"protocols": [], "job_id": "job_2"}}
+        for _ in range(2):
+            script.on("GET", "/v1/datasets/ds_1", answer(DATASET))
+            script.on("POST", "/v1/jobs", answer(JOB, 201))
+            script.on("GET", EVENTS, answer(progressed(1)))
+            script.on("GET", "/v1/jobs/job_1", answer(trained))
+            script.on("GET", "/v1/jobs/job_2/events", answer(progressed(1)))
+            script.on("GET", "/v1/jobs/job_2", answer({**DONE, "id": "job_2", "kind": "evaluate", "evaluation_id": "eval_1"}))
+        script.on("GET", "/v1/evaluations/eval_1", answer(EVALUATION))
+        result = pretext("train", "ds_1", "--evaluate", "--watch")
+        assert result.exit_code == 0, result.output
+        assert next(json.loads(one.body) for one in script.seen if one.method == "POST")["evaluate"] == {}
+        assert "job_1  succeeded: model_1" in result.stdout
+        assert EVALUATION["sentence"] in result.stdout
+        document = json.loads(pretext("--json", "train", "ds_1", "--evaluate", "--watch").stdout)
+        assert (document["id"], document["evaluation_id"]) == ("job_2", "eval_1")
+
     def test_settings_of_a_protocol_that_is_not_asked_for_are_refused(self, pretext):
         result = pretext("evaluate", "model_1", "ds_1", "--protocol", "knn", "--set", "linear.k=5")
         assert result.exit_code == 2

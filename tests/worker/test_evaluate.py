@@ -8,7 +8,7 @@ from launcher.shapes import generate, write_zip
 from records.blobs import LocalBlobs
 from records.database import Database
 from records.models import Evaluation
-from records.queries import evaluations, jobs, models
+from records.queries import evaluations, events, jobs, models
 from records.states import JobState
 from tests.worker.test_engine import child_pids, until
 from worker.engine import Engine
@@ -82,6 +82,29 @@ class TestEvaluate:
         first, second = (evaluation_of(database, read_job(one).evaluation_id) for one in (undisturbed, job_id))
         assert first.report == second.report
         assert [file["sha256"] for file in first.files] == [file["sha256"] for file in second.files]
+
+    def test_follows_a_pretraining_that_asked_for_it(self, engine: Engine, database: Database, labelled, pretrain, read_job):
+        job_id = pretrain(labelled)
+        with database.write() as session:
+            jobs.get(session, job_id).evaluate = {"dataset_id": labelled, "protocols": ["knn"]}
+        engine.work(job_id)
+        trained = read_job(job_id)
+        evaluation = read_job(trained.evaluate["job_id"])
+        assert (evaluation.kind, evaluation.state, evaluation.model_id) == ("evaluate", JobState.SUCCEEDED, trained.model_id)
+        assert evaluation_of(database, evaluation.evaluation_id).model_id == trained.model_id
+
+    def test_a_dataset_that_is_gone_by_then_costs_the_evaluation_alone(
+        self, engine: Engine, database: Database, labelled, pretrain, read_job
+    ):
+        job_id = pretrain(labelled)
+        with database.write() as session:
+            jobs.get(session, job_id).evaluate = {"dataset_id": "ds_gone"}
+        engine.work(job_id)
+        job = read_job(job_id)
+        assert (job.state, "job_id" in job.evaluate) == (JobState.SUCCEEDED, False)
+        with database.read() as session:
+            found, _ = events.page(session, job_id, after=0, limit=500)
+        assert any("is not evaluated: there is no dataset 'ds_gone'" in str(event.data.get("message")) for event in found)
 
     def test_what_cannot_be_done_fails_with_its_reason(self, engine: Engine, evaluate, read_job):
         job_id = evaluate(protocols=[{"name": "label_efficiency", "labels_per_class": [400]}])

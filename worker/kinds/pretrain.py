@@ -5,10 +5,12 @@ from typing import Any, ClassVar
 from sqlalchemy.orm import Session
 
 from records.database import now
+from records.errors import RecordsError
 from records.ids import new_id
 from records.models import Job, Model, ModelFile
-from records.queries import datasets, models
+from records.queries import datasets, events, jobs, models
 from ssl_core.spec import ENCODERS, ResolvedPretrain
+from ssl_core.spec.evaluate import EvaluateAfter
 from worker.kinds.base import Workplace
 
 
@@ -54,6 +56,32 @@ class Pretrain:
         )
         session.add(model)
         job.model_id = model.id
+        if job.evaluate is not None:
+            self._evaluate(session, job, job.evaluate)
+
+    @staticmethod
+    def _evaluate(session: Session, job: Job, asked: dict[str, Any]) -> None:
+        """Queue the evaluation that was asked for with the pretraining. The reaper wakes a worker for it."""
+        after = EvaluateAfter.model_validate(asked)
+        assert after.dataset_id is not None
+        try:
+            dataset = datasets.ready(session, after.dataset_id)
+        except RecordsError as error:
+            told = {"level": "warning", "message": f"the encoder is not evaluated: {error}"}
+            events.add(session, job.id, job.attempt, [("log", told)])
+            return
+        spec = {**after.model_dump(mode="json", exclude={"dataset_id"}), "model_id": job.model_id}
+        queued = jobs.create(
+            session,
+            kind="evaluate",
+            dataset_id=dataset.id,
+            spec=spec,
+            device=after.device,
+            priority=job.priority,
+            metadata=job.meta,
+        )
+        queued.model_id = job.model_id
+        job.evaluate = {**asked, "job_id": queued.id}
 
     def discard(self, place: Workplace) -> None:
         place.blobs.delete(self._prefix)

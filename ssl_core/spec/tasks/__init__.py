@@ -44,10 +44,6 @@ TASKS: dict[str, type[Task]] = {task.model_fields["name"].default: task for task
 """The pretext tasks by name."""
 
 
-_PROTOCOL = 2
-"""Where pydantic has the name of an evaluation's protocol, behind `protocols` and its number."""
-
-
 def field_of(place: Sequence[str | int], kind: str = "") -> str:
     """Name of a field as people write it, such as `task.crop`.
 
@@ -56,8 +52,8 @@ def field_of(place: Sequence[str | int], kind: str = "") -> str:
         kind: pydantic's type of the mistake. One in the name of a task it places at the task.
     """
     parts = [str(part) for part in place]
-    if len(parts) > _PROTOCOL and parts[0] == "protocols":
-        del parts[_PROTOCOL]
+    if "protocols" in parts and len(parts) > (name := parts.index("protocols") + 2):
+        del parts[name]  # behind its number pydantic has the protocol's name
     if kind in {"union_tag_invalid", "union_tag_not_found"}:
         parts.append("name")
     if "task" in parts[:-1] and parts[parts.index("task") + 1] in TASKS:

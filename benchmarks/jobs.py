@@ -48,7 +48,17 @@ def spec_of(
         settings: more of the spec as `key=value`, a dot for each level, JSON or text.
         asked: fields of the spec.
     """
-    spec: dict[str, Any] = {"task": {"name": task}, **asked}
+    spec = with_settings({"task": {"name": task}, **asked}, settings)
+    facts = DatasetFacts(images=images, median_side=side)
+    if frames is not None:
+        lengths = ((rounded_length(frames), images),)
+        facts = DatasetFacts(images=images, median_side=side, kind="video", frames=images * frames, lengths=lengths)
+    wanted = resolve(PretrainSpec.model_validate(spec), facts)
+    return wanted.on_device("cuda" if device == "cuda" else "cpu")
+
+
+def with_settings(spec: dict[str, Any], settings: list[str]) -> dict[str, Any]:
+    """A spec with more of it set, by `key=value`: a dot for each level, JSON or text."""
     for setting in settings:
         path, _, value = setting.partition("=")
         *parents, last = path.split(".")
@@ -56,12 +66,7 @@ def spec_of(
         for parent in parents:
             level = level.setdefault(parent, {})
         level[last] = _parsed(value)
-    facts = DatasetFacts(images=images, median_side=side)
-    if frames is not None:
-        lengths = ((rounded_length(frames), images),)
-        facts = DatasetFacts(images=images, median_side=side, kind="video", frames=images * frames, lengths=lengths)
-    wanted = resolve(PretrainSpec.model_validate(spec), facts)
-    return wanted.on_device("cuda" if device == "cuda" else "cpu")
+    return spec
 
 
 def _parsed(value: str) -> Any:

@@ -7,15 +7,21 @@ from importlib.metadata import version
 from fastapi import Depends, FastAPI
 
 from api import docs, errors
+from api.audit import endpoints as audit_api
 from api.catalogue import endpoints as catalogue
 from api.datasets import endpoints as datasets
 from api.evaluations import endpoints as evaluations
 from api.health import endpoints as health
 from api.jobs import endpoints as jobs
 from api.jobs import pictures
+from api.keys import endpoints as keys_api
+from api.limits import Limiter
+from api.members import endpoints as members
 from api.models import endpoints as models
+from api.projects import endpoints as projects
 from api.security import Gate, require_key
 from api.services import Services
+from api.workers import endpoints as workers_api
 from records.blobs import open_blobs
 from records.database import Database
 from records.log import set_up_logging
@@ -39,9 +45,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     services = Services(
         settings=settings,
-        database=Database(settings.database),
+        database=Database(settings.database, guarded=True),
         blobs=open_blobs(settings.blobs),
         wake=waker(celery_app(settings.broker)),
+        limiter=Limiter(settings.broker, settings.requests_per_minute),
     )
 
     @asynccontextmanager
@@ -64,8 +71,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     errors.install(app)
     app.include_router(health.router)
     docs.install(app)
-    for router in (datasets.router, catalogue.router, jobs.router, pictures.router, models.router, evaluations.router):
-        app.include_router(router, dependencies=[Depends(require_key)], responses=errors.responses(401, 422))
+    for router in (
+        datasets.router,
+        catalogue.router,
+        jobs.router,
+        pictures.router,
+        models.router,
+        evaluations.router,
+        projects.router,
+        members.router,
+        keys_api.router,
+        audit_api.router,
+        workers_api.router,
+    ):
+        app.include_router(router, dependencies=[Depends(require_key)], responses=errors.responses(401, 403, 422, 429))
     return app
 
 
@@ -76,6 +95,6 @@ def served() -> FastAPI:
     app = create_app(settings)
     if settings.api_key is not None:
         services: Services = app.state.services
-        with services.database.write() as session:
+        with services.database.whole.write() as session:
             keys.register(session, settings.api_key.get_secret_value(), "from PRETEXT_API_KEY")
     return app

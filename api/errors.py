@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problems. The only place that knows which status an error has."""
 
 import logging
+import math
 import re
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -30,6 +31,9 @@ STATUS: dict[type[Exception], int] = {
     errors.DiskFullError: 507,
     errors.UnavailableError: 503,
     errors.UnauthorizedError: 401,
+    errors.ForbiddenError: 403,
+    errors.QuotaError: 403,
+    errors.RateError: 429,
 }
 
 _UNION_MEMBER = re.compile(r"(literal|constrained-\w+|function-\w+)\b|(int|float|str)$")
@@ -81,7 +85,10 @@ def _status(error: Exception) -> int:
 
 def _on_records_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.RecordsError)
-    return problem(request, _status(error), error.code, error.detail, param=error.param)
+    answer = problem(request, _status(error), error.code, error.detail, param=error.param)
+    if isinstance(error, errors.RateError):
+        answer.headers.update({**error.headers, "Retry-After": str(math.ceil(error.retry_after))})
+    return answer
 
 
 def _on_spec_error(request: Request, error: Exception) -> JSONResponse:

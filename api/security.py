@@ -1,19 +1,27 @@
-"""Who may come in: keys, hosts, origins; and what a browser is told to keep to."""
+"""Who may come in, and what for: keys and their scopes, hosts, origins; and what a browser is told to keep to."""
 
 import secrets
 import time
+from contextlib import suppress
 from typing import Annotated
 from urllib.parse import urlsplit
 
+import anyio.to_thread
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.exc import DBAPIError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import problem
-from api.services import ServicesDep
-from records.errors import UnauthorizedError
+from api.services import Services, ServicesDep
+from records import audit
+from records.database import now
+from records.errors import ForbiddenError, UnauthorizedError
+from records.models import ApiKey, Project
 from records.queries import keys
+from records.queries.keys import SCOPES
+from records.tenancy import Actor, act_from_now_on, acting_as
 
 _bearer = HTTPBearer(auto_error=False, description="The key: in `api-key` of the data folder for a local server.")
 
@@ -27,13 +35,82 @@ _CLOSED = "default-src 'none'; frame-ancestors 'none'"
 _MOST_JSON = 1 << 20
 
 
-def require_key(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)], services: ServicesDep) -> None:
-    """Let only those in who have a valid key."""
+async def require_key(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)], services: ServicesDep
+) -> Actor:
+    """Let only those in who have a valid key for this: one to read with for GET and HEAD, one to write with for all others.
+
+    From here on, the request finds its project's records and nothing else. Async, so that what it sets lasts for the request.
+    """
     if credentials is None:
         raise UnauthorizedError
-    with services.database.read() as session:
-        if keys.find(session, credentials.credentials) is None:
+    actor = await anyio.to_thread.run_sync(_known, services, credentials.credentials, request)
+    request.state.rate = await anyio.to_thread.run_sync(services.limiter.take, actor.key_id)
+    await _require(request, services, actor, "read" if request.method in {"GET", "HEAD"} else "write")
+    act_from_now_on(actor)
+    return actor
+
+
+ActorDep = Annotated[Actor, Depends(require_key)]
+
+
+async def require_admin(request: Request, actor: ActorDep, services: ServicesDep) -> Actor:
+    """Let only those in whose key is for administration."""
+    await _require(request, services, actor, "admin")
+    return actor
+
+
+AdminDep = Annotated[Actor, Depends(require_admin)]
+
+
+async def require_operator(actor: AdminDep, services: ServicesDep) -> Actor:
+    """Let only those in who administer the server."""
+    if not actor.operator:
+        await anyio.to_thread.run_sync(_deny, services, actor)
+        raise ForbiddenError("only an administrator of the server may do that")
+    return actor
+
+
+OperatorDep = Annotated[Actor, Depends(require_operator)]
+
+
+def _known(services: Services, text: str, request: Request) -> Actor:
+    """Who a key is of."""
+    with services.database.whole.read() as session:
+        key = keys.find(session, text)
+        project = None if key is None else session.get(Project, key.project_id)
+        if key is None or project is None:
             raise UnauthorizedError("this key is not, or no longer, valid; send `Authorization: Bearer <key>` with one that is")
+        due = keys.is_due(key, now(session))
+    if due:
+        _note_use(services, key)
+    return Actor(
+        project_id=key.project_id,
+        key_id=key.id,
+        scope=key.scope,
+        operator=project.operator,
+        action=request.scope["route"].name,
+        subjects=tuple(value for value in request.path_params.values() if isinstance(value, str)),
+        request_id=request.state.request_id,
+        address=request.client.host if request.client is not None else "",
+    )
+
+
+def _note_use(services: Services, key: ApiKey) -> None:
+    """Best effort: a database that is locked right now must not turn away a request that only reads."""
+    with suppress(DBAPIError), services.database.whole.write() as session:
+        keys.used(session, key)
+
+
+async def _require(request: Request, services: Services, actor: Actor, scope: str) -> None:
+    if SCOPES.index(actor.scope) < SCOPES.index(scope):
+        await anyio.to_thread.run_sync(_deny, services, actor)
+        raise ForbiddenError(f"this key is for `{actor.scope}`, and {request.method} {request.url.path} needs one for `{scope}`")
+
+
+def _deny(services: Services, actor: Actor) -> None:
+    with acting_as(actor), services.database.whole.write() as session:
+        audit.add(session, actor, "denied")
 
 
 class Gate:
@@ -61,6 +138,7 @@ class Gate:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
+                headers.update(getattr(request.state, "rate", None) or {})
                 for name, value in _HEADERS.items():
                     headers[name] = value
                 headers.setdefault("Content-Security-Policy", _CLOSED)

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
+from api.limits import Limiter
 from records.blobs import Blobs
 from records.database import Database, after_commit
 from records.models import Job
@@ -22,6 +23,7 @@ class Services:
     database: Database
     blobs: Blobs
     wake: Wake
+    limiter: Limiter
 
     def wake_for(self, session: Session, job: Job) -> None:
         """Wake a worker for a job as soon as the job is committed."""
@@ -39,7 +41,7 @@ ServicesDep = Annotated[Services, Depends(get_services)]
 
 
 def get_session(request: Request, services: ServicesDep) -> Iterator[Session]:
-    """One transaction a request, committed before the answer is sent."""
+    """One transaction a request, committed before the answer is sent, on the records of the project that the request is from."""
     reads = request.method in {"GET", "HEAD"}
     with services.database.read() if reads else services.database.write() as session:
         yield session

@@ -3,12 +3,15 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.orm import Session, sessionmaker
+
+from records import tenancy
 
 logger = logging.getLogger(__name__)
 
@@ -20,27 +23,46 @@ class Database:
 
     Args:
         url: `sqlite:///PATH` or `postgresql+psycopg://…`.
+        guarded: whether a transaction acts for the project that a request is from, and for none outside of requests. What it does
+            is then written into the audit log, too. `whole` is the same database unguarded.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, guarded: bool = False) -> None:
         self.engine = _engine(url)
+        self.guarded = guarded
         self._reads = sessionmaker(self.engine, expire_on_commit=False)
         self._writes = sessionmaker(self.engine.execution_options(writes=True), expire_on_commit=False)
+        for sessions in (self._reads, self._writes):
+            tenancy.guard(sessions)
+
+    @property
+    def whole(self) -> "Database":
+        """The same database, for all projects."""
+        unguarded = copy(self)
+        unguarded.guarded = False
+        return unguarded
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A transaction that only reads."""
-        with self._reads() as session, session.begin():
+        with self._reads(info=self._info()) as session, session.begin():
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A transaction that is committed at the end, unless an exception comes out. What `after_commit` was given follows."""
-        with self._writes() as session:
+        with self._writes(info=self._info()) as session:
             with session.begin():
                 yield session
+                if self.guarded:
+                    from records import audit  # which needs this module's clock
+
+                    audit.record(session)
             for action in session.info.pop("after_commit", []):
                 action()
+
+    def _info(self) -> dict[str, Any]:
+        return tenancy.info_of(tenancy.acting()) if self.guarded else {}
 
     def ping(self) -> None:
         """Raise what the database raises if it does not answer."""

@@ -65,3 +65,26 @@ class UnauthorizedError(RecordsError):
     """A valid key is needed: send `Authorization: Bearer <key>`."""
 
     code = "unauthorized"
+
+
+class ForbiddenError(RecordsError):
+    """This key may not do that; use one of a wider scope."""
+
+    code = "forbidden"
+
+
+class QuotaError(RecordsError):
+    """The project has used up what it may use."""
+
+    code = "quota_exceeded"
+
+
+class RateError(RecordsError):
+    """There are too many requests with this key; wait as long as `Retry-After` says."""
+
+    code = "rate_limited"
+
+    def __init__(self, detail: str | None = None, *, retry_after: float, headers: dict[str, str]) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+        self.headers = headers

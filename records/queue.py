@@ -42,6 +42,11 @@ def celery_app(broker: str) -> Celery:
     return app
 
 
+def redis_url(broker: str) -> str:
+    """The address of a broker, as the `redis` package wants it."""
+    return broker.replace("redis+socket://", "unix://")
+
+
 def waker(app: Celery) -> Wake:
     """A function that wakes a worker for a job. A broker that is away is logged and no more: the job is safe in the database."""
 

@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     """Host names that requests may be addressed to, separated by commas; `*` for any, behind a proxy that checks them."""
     max_upload_bytes: int = Field(default=1 << 40, ge=1)
     """Largest upload, in bytes."""
+    requests_per_minute: int = Field(default=6000, ge=0)
+    """Requests that one key may make in a minute, a tenth of them at once; 0 for any number."""
     min_free_bytes: int = Field(default=256 << 20, ge=0)
     """Space that uploads leave free on the disk of the blobs, in bytes."""
 

@@ -19,6 +19,7 @@ from records.queries import leases
 from records.queries.leases import Lease, LeaseLostError
 from records.settings import Settings
 from records.states import JobState
+from records.tenancy import act_for
 from ssl_core.events import Ticker
 from ssl_core.process import EXIT_INTERRUPTED, EXIT_OK, EXIT_USER_ERROR
 from worker import checkpoints
@@ -177,7 +178,9 @@ class Attempt:
             try:
                 if self._write_down():
                     with self._database.write() as session:
-                        self._end(session, leases.hold(session, self._lease), outcome)
+                        job = leases.hold(session, self._lease)
+                        act_for(session, job.project_id)
+                        self._end(session, job, outcome)
                     return
             except DBAPIError as error:
                 logger.warning("the database is away, the end of %s waits: %s", self._lease.job_id, error)

@@ -20,6 +20,7 @@ from records.queries.leases import Lease
 from records.queue import Wake
 from records.settings import Settings
 from records.states import JobState
+from records.tenancy import act_for
 from worker.attempt import Attempt
 from worker.kinds import KINDS, Kind, Workplace
 from worker.spares import Spares
@@ -124,6 +125,7 @@ class Engine:
                 return None
             kind, place = KINDS[job.kind](), self._place(job)
             try:
+                act_for(session, job.project_id)
                 arguments = kind.prepare(session, job, place)
             except (RecordsError, OSError) as error:
                 code = error.code if isinstance(error, RecordsError) else "storage_failed"

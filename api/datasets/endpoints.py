@@ -10,6 +10,7 @@ from api.datasets.schemas import DatasetOut, ReportOut, SampleOut
 from api.datasets.upload import receive
 from api.errors import responses
 from api.pages import After, Limit, Page
+from api.quotas import upload_bound
 from api.services import ServicesDep, SessionDep
 from records.database import after_commit
 from records.ids import new_id
@@ -66,13 +67,14 @@ async def create_dataset(request: Request, services: ServicesDep, idempotency_ke
     """
     dataset_id = new_id("ds")
     settings = services.settings
-    form = await receive(
-        request,
-        services.blobs,
-        service.upload_key(dataset_id),
-        max_bytes=settings.max_upload_bytes,
-        min_free=settings.min_free_bytes,
-    )
+    async with upload_bound(services) as most_bytes:
+        form = await receive(
+            request,
+            services.blobs,
+            service.upload_key(dataset_id),
+            max_bytes=most_bytes,
+            min_free=settings.min_free_bytes,
+        )
     dataset = await anyio.to_thread.run_sync(service.create, services, dataset_id, form, idempotency_key)
     return DatasetOut.of(dataset)
 

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.errors import problem, responses
 from api.pages import Resource
 from api.services import Services, ServicesDep
+from records.queue import redis_url
 
 router = APIRouter(tags=["health"])
 
@@ -49,7 +50,7 @@ def _missing(services: Services) -> str | None:
 
 
 def _broker_answers(services: Services) -> bool:
-    url = services.settings.broker.replace("redis+socket://", "unix://")
+    url = redis_url(services.settings.broker)
     try:
         with redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1) as connection:
             return bool(connection.ping())

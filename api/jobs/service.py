@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 
 from api.jobs.schemas import EvaluateRequest, PretrainRequest
 from records.models import Dataset, Job, Model
-from records.queries import datasets, jobs, models, workers
+from records.queries import datasets, jobs, models, projects, workers
+from records.tenancy import acting
 from ssl_core.spec import ENCODERS, TASKS, DatasetFacts, EncoderSpec, PretrainSpec, ResolvedPretrain, SpecError, resolve
 from ssl_core.spec.evaluate import ModelEvaluation
 
@@ -28,6 +29,8 @@ def create(session: Session, request: PretrainRequest | EvaluateRequest, idempot
     if known is not None:
         return known, False
     dataset = datasets.ready(session, request.dataset_id, param="dataset_id")
+    if (actor := acting()) is not None:
+        projects.check_gpu(session, actor.project_id)
     spec = (
         _evaluation(session, request, dataset) if isinstance(request, EvaluateRequest) else _pretraining(session, request, dataset)
     )

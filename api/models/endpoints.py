@@ -14,6 +14,7 @@ from api.etags import IfNoneMatch, is_there
 from api.models import service
 from api.models.schemas import ModelOut
 from api.pages import After, Limit, Page
+from api.quotas import upload_bound
 from api.services import ServicesDep, SessionDep
 from records.database import after_commit
 from records.ids import new_id
@@ -74,14 +75,15 @@ async def create_model(
     """
     model_id = new_id("model")
     settings = services.settings
-    form = await receive(
-        request,
-        services.blobs,
-        service.weights_key(model_id),
-        max_bytes=settings.max_upload_bytes,
-        min_free=settings.min_free_bytes,
-        example="encoder.safetensors",
-    )
+    async with upload_bound(services) as most_bytes:
+        form = await receive(
+            request,
+            services.blobs,
+            service.weights_key(model_id),
+            max_bytes=most_bytes,
+            min_free=settings.min_free_bytes,
+            example="encoder.safetensors",
+        )
     model = await anyio.to_thread.run_sync(service.create, services, model_id, form, idempotency_key)
     response.headers["Location"] = f"/v1/models/{model.id}"
     return ModelOut.of(model)

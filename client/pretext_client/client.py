@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from pretext_client import catalogue, places
+from pretext_client import admin, catalogue, places
 from pretext_client.datasets import Datasets
 from pretext_client.evaluations import Evaluations
 from pretext_client.http import Http
@@ -41,6 +41,9 @@ class Pretext:
         self.datasets = Datasets(self._http, self.jobs)
         self.models = Models(self._http)
         self.evaluations = Evaluations(self._http)
+        self.projects = admin.Projects(self._http)
+        self.members = admin.Members(self._http)
+        self.keys = admin.Keys(self._http)
 
     @property
     def url(self) -> str:
@@ -54,6 +57,14 @@ class Pretext:
     def encoders(self) -> Iterator[Encoder]:
         """The networks that the server can train."""
         return catalogue.encoders(self._http)
+
+    def workers(self) -> Iterator[admin.Worker]:
+        """The workers, the newest first. For the server's administrators."""
+        return admin.workers(self._http)
+
+    def audit(self, *, action: str | None = None, key_id: str | None = None) -> Iterator[admin.AuditEntry]:
+        """Who did what, the newest first: everything, or one operation by its name in the OpenAPI document. For administrators."""
+        return admin.audit(self._http, action=action, key_id=key_id)
 
     def close(self) -> None:
         """Close the connections."""

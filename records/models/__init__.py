@@ -1,6 +1,7 @@
 """The tables, one class a file."""
 
-from records.models.base import Base
+from records.models.audit import AuditEntry
+from records.models.base import Base, Owned
 from records.models.dataset import Dataset
 from records.models.evaluation import Evaluation
 from records.models.event import JobEvent
@@ -9,6 +10,25 @@ from records.models.key import ApiKey
 from records.models.metric import JobMetric
 from records.models.model import Model, ModelFile
 from records.models.picture import JobPicture
+from records.models.project import DEFAULT_PROJECT, Member, Project, Usage
 from records.models.worker import Worker
 
-__all__ = ["ApiKey", "Base", "Dataset", "Evaluation", "Job", "JobEvent", "JobMetric", "JobPicture", "Model", "ModelFile", "Worker"]
+__all__ = [
+    "DEFAULT_PROJECT",
+    "ApiKey",
+    "AuditEntry",
+    "Base",
+    "Dataset",
+    "Evaluation",
+    "Job",
+    "JobEvent",
+    "JobMetric",
+    "JobPicture",
+    "Member",
+    "Model",
+    "ModelFile",
+    "Owned",
+    "Project",
+    "Usage",
+    "Worker",
+]

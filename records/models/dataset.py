@@ -3,16 +3,20 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, String
+from sqlalchemy import BigInteger, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from records.models.base import Base, Json
+from records.models.base import Base, Json, Owned
 
 
-class Dataset(Base):
+class Dataset(Owned, Base):
     """Images or videos that were uploaded, and what ingest made of them."""
 
     __tablename__ = "datasets"
+    __table_args__ = (
+        Index("ix_datasets_project_id_id", "project_id", "id"),
+        UniqueConstraint("project_id", "idempotency_key", name="uq_datasets_project_id"),
+    )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
@@ -42,4 +46,4 @@ class Dataset(Base):
     """The job that ingests it."""
     created_at: Mapped[datetime]
     meta: Mapped[dict[str, str]] = mapped_column("metadata", Json, default=dict)
-    idempotency_key: Mapped[str | None] = mapped_column(String(255), unique=True)
+    idempotency_key: Mapped[str | None] = mapped_column(String(255))

@@ -6,14 +6,18 @@ from typing import Any
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from records.models.base import Base, Json
+from records.models.base import Base, Json, Owned
 
 
-class Evaluation(Base):
+class Evaluation(Owned, Base):
     """What an evaluate job found out of a model's encoder. It outlives the model and the dataset."""
 
     __tablename__ = "evaluations"
-    __table_args__ = (Index("ix_evaluations_model_id", "model_id"), Index("ix_evaluations_dataset_id", "dataset_id"))
+    __table_args__ = (
+        Index("ix_evaluations_model_id", "model_id"),
+        Index("ix_evaluations_dataset_id", "dataset_id"),
+        Index("ix_evaluations_project_id_id", "project_id", "id"),
+    )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     job_id: Mapped[str] = mapped_column(String(40), unique=True)

@@ -3,17 +3,22 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from records.models.base import Base, Json
+from records.models.base import Base, Json, Owned
 
 
-class Job(Base):
+class Job(Owned, Base):
     """Something that takes time. The database owns it; the queue only wakes workers."""
 
     __tablename__ = "jobs"
-    __table_args__ = (Index("ix_jobs_state_kind", "state", "kind"), Index("ix_jobs_dataset_id", "dataset_id"))
+    __table_args__ = (
+        Index("ix_jobs_state_kind", "state", "kind"),
+        Index("ix_jobs_dataset_id", "dataset_id"),
+        Index("ix_jobs_project_id_id", "project_id", "id"),
+        UniqueConstraint("project_id", "idempotency_key", name="uq_jobs_project_id"),
+    )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))
@@ -45,7 +50,9 @@ class Job(Base):
     """Number of its newest event."""
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
+    claimed_at: Mapped[datetime | None]
+    """When the newest attempt began."""
     finished_at: Mapped[datetime | None]
     meta: Mapped[dict[str, str]] = mapped_column("metadata", Json, default=dict)
-    idempotency_key: Mapped[str | None] = mapped_column(String(255), unique=True)
+    idempotency_key: Mapped[str | None] = mapped_column(String(255))
     request_hash: Mapped[str | None] = mapped_column(String(64))

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, String
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from records.models.base import Base, Json
+from records.models.base import Base, Json, Owned
 
 
 class ModelFile(Base):
@@ -21,10 +21,14 @@ class ModelFile(Base):
     sha256: Mapped[str] = mapped_column(String(64))
 
 
-class Model(Base):
+class Model(Owned, Base):
     """An encoder with its files. A job makes one at most; one that somebody uploaded has no job and the task `imported`."""
 
     __tablename__ = "models"
+    __table_args__ = (
+        Index("ix_models_project_id_id", "project_id", "id"),
+        UniqueConstraint("project_id", "idempotency_key", name="uq_models_project_id"),
+    )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
@@ -37,5 +41,5 @@ class Model(Base):
     metrics: Mapped[dict[str, Any]] = mapped_column(Json)
     created_at: Mapped[datetime]
     meta: Mapped[dict[str, str]] = mapped_column("metadata", Json, default=dict)
-    idempotency_key: Mapped[str | None] = mapped_column(String(255), unique=True)
+    idempotency_key: Mapped[str | None] = mapped_column(String(255))
     files: Mapped[list[ModelFile]] = relationship(order_by=ModelFile.name, lazy="selectin", cascade="all, delete-orphan")

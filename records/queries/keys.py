@@ -1,14 +1,22 @@
 """Keys of the API."""
 
 import secrets
+from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
 from records.database import now
+from records.errors import ConflictError, InvalidError, NotFoundError
 from records.ids import new_id
 from records.models import ApiKey
+from records.queries import members, pages
+
+SCOPES = ("read", "write", "admin")
+"""Each may do what those before it may."""
+_SHOWN = 14
+_USED_EVERY = timedelta(seconds=60)
 
 
 def make() -> str:
@@ -17,17 +25,101 @@ def make() -> str:
 
 
 def register(session: Session, key: str, name: str) -> ApiKey:
-    """Accept a key from now on; nothing changes if it is accepted already."""
+    """Accept a key of an administrator from now on; nothing changes if it is accepted already."""
     found = find(session, key)
     if found is None:
-        found = ApiKey(id=new_id("key"), name=name, hash=_digest(key), created_at=now(session))
+        found = ApiKey(id=new_id("key"), name=name, hash=_digest(key), prefix=key[:_SHOWN], scope="admin", created_at=now(session))
         session.add(found)
     return found
 
 
+def create(
+    session: Session, name: str, scope: str, *, member_id: str | None = None, expires_at: datetime | None = None
+) -> tuple[ApiKey, str]:
+    """Make a key. Its text is given once and is not kept.
+
+    Raises:
+        NotFoundError: there is no such member.
+        InvalidError: it would be for more than the member's role, or has expired already.
+    """
+    if expires_at is not None and expires_at <= now(session):
+        raise InvalidError("this moment has passed; give a later one, or none for a key that does not expire", param="expires_at")
+    if member_id is not None:
+        role = members.get(session, member_id, param="member_id").role
+        if SCOPES.index(scope) > SCOPES.index(role):
+            raise InvalidError(f"the member's role is {role}, so their keys cannot be for {scope}", param="scope")
+    key = make()
+    record = ApiKey(
+        id=new_id("key"),
+        name=name,
+        hash=_digest(key),
+        prefix=key[:_SHOWN],
+        scope=scope,
+        member_id=member_id,
+        expires_at=expires_at,
+        created_at=now(session),
+    )
+    session.add(record)
+    session.flush()
+    return record, key
+
+
 def find(session: Session, key: str) -> ApiKey | None:
     """The record of a valid key. It is looked up by its hash, so that the time this takes tells nothing of the key."""
-    return session.scalar(select(ApiKey).where(ApiKey.hash == _digest(key), ApiKey.revoked_at.is_(None)))
+    return session.scalar(select(ApiKey).where(ApiKey.hash == _digest(key), _valid(now(session))))
+
+
+def get(session: Session, key_id: str) -> ApiKey:
+    """Find a key.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    found = session.get(ApiKey, key_id)
+    if found is None:
+        raise NotFoundError.of("key", key_id)
+    return found
+
+
+def page(session: Session, *, limit: int, after: str | None) -> tuple[list[ApiKey], bool]:
+    """One page of keys, the newest first, and whether there is more."""
+    return pages.newest_first(session, select(ApiKey), ApiKey.id, limit, after)
+
+
+def used(session: Session, found: ApiKey) -> bool:
+    """Note that a key was used, unless that was noted within the last minute. Whether it was written down."""
+    moment = now(session)
+    if not is_due(found, moment):
+        return False
+    session.execute(update(ApiKey).where(ApiKey.id == found.id).values(last_used_at=moment))
+    return True
+
+
+def is_due(found: ApiKey, moment: datetime) -> bool:
+    """Whether it is time to note that a key was used."""
+    return found.last_used_at is None or moment - found.last_used_at > _USED_EVERY
+
+
+def revoke(session: Session, key_id: str) -> ApiKey:
+    """Accept a key no longer. To revoke twice is to revoke once.
+
+    Raises:
+        NotFoundError: there is none with this id.
+        ConflictError: nobody could administer the project any more.
+    """
+    found = get(session, key_id)
+    moment = now(session)
+    others = select(ApiKey.id).where(
+        ApiKey.id != key_id, ApiKey.project_id == found.project_id, ApiKey.scope == "admin", _valid(moment)
+    )
+    if found.scope == "admin" and session.scalar(others.limit(1)) is None:
+        raise ConflictError("this is the project's last valid key for administration; make another first")
+    found.revoked_at = found.revoked_at or moment
+    return found
+
+
+def _valid(moment: datetime) -> ColumnElement[bool]:
+    return ApiKey.revoked_at.is_(None) & or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > moment)
 
 
 def _digest(key: str) -> str:

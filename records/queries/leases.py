@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from records.database import now
-from records.models import Job
-from records.queries import events
+from records.models import Job, Project
+from records.queries import events, projects
 from records.states import HELD, JobState
 
 _UNSYNCED = {"synchronize_session": False}
@@ -32,11 +32,22 @@ class LeaseLostError(Exception):
 
 
 def next_queued(session: Session, kinds: Sequence[str], devices: Sequence[str], limit: int = 1) -> list[str]:
-    """Ids of the jobs to run next: the highest priority first, then the oldest."""
+    """Ids of the jobs to run next: the highest priority first, of these the project's that has the fewest running, then the oldest.
+
+    Jobs of a project that has as many running as it may are passed over.
+    """
+    held = [str(state) for state in HELD]
+    running = (
+        select(Job.project_id, func.count().label("jobs")).where(Job.state.in_(held)).group_by(Job.project_id).subquery("running")
+    )
+    has = func.coalesce(running.c.jobs, 0)
     query = (
         select(Job.id)
+        .outerjoin(running, running.c.project_id == Job.project_id)
+        .outerjoin(Project, Project.id == Job.project_id)
         .where(Job.state == JobState.QUEUED, Job.kind.in_(kinds), Job.device.in_(devices))
-        .order_by(Job.priority.desc(), Job.id)
+        .where(or_(Project.most_running.is_(None), has < Project.most_running))
+        .order_by(Job.priority.desc(), has, Job.id)
         .limit(limit)
     )
     return list(session.scalars(query))
@@ -53,6 +64,7 @@ def claim(session: Session, job_id: str, worker_id: str, seconds: float) -> Job 
             attempt=Job.attempt + 1,
             worker_id=worker_id,
             lease_until=moment + timedelta(seconds=seconds),
+            claimed_at=moment,
         )
         .returning(Job.id),
         execution_options=_UNSYNCED,
@@ -118,6 +130,11 @@ def write_down(
 
 def end(session: Session, job: Job, state: JobState, *, error: dict[str, Any] | None = None, **more: Any) -> None:
     """End a job, or put it back in the queue. `job` was read by `hold` in this transaction."""
+    if job.claimed_at is not None:
+        # A worker that was lost is taken to have worked as long as its lease lasted.
+        until = min(now(session), job.lease_until) if job.lease_until is not None else now(session)
+        projects.add_usage(session, job, max(0.0, (until - job.claimed_at).total_seconds()))
+    job.claimed_at = None
     job.state = state
     job.lease_until = None
     job.worker_id = None

@@ -7,7 +7,9 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from records.database import now
-from records.models import Worker
+from records.models import Job, Worker
+from records.queries import pages
+from records.states import HELD
 
 ALIVE_SECONDS = 60
 _FORGOTTEN_DAYS = 7
@@ -39,3 +41,23 @@ def devices(session: Session) -> set[str]:
     """What the workers that are alive can train on; empty if none is."""
     since = now(session) - timedelta(seconds=ALIVE_SECONDS)
     return set(session.scalars(select(Worker.device).where(Worker.seen_at > since).distinct()))
+
+
+def page(session: Session, *, limit: int, after: str | None) -> tuple[list[Worker], bool]:
+    """One page of workers, the newest first, and whether there is more."""
+    return pages.newest_first(session, select(Worker), Worker.id, limit, after)
+
+
+def alive(session: Session) -> set[str]:
+    """Ids of the workers that are alive."""
+    since = now(session) - timedelta(seconds=ALIVE_SECONDS)
+    return set(session.scalars(select(Worker.id).where(Worker.seen_at > since)))
+
+
+def running(session: Session) -> dict[str, list[str]]:
+    """Ids of the jobs that workers have, by worker."""
+    found: dict[str, list[str]] = {}
+    held = select(Job.id, Job.worker_id).where(Job.state.in_([str(s) for s in HELD]), Job.worker_id.is_not(None))
+    for job_id, worker_id in session.execute(held):
+        found.setdefault(str(worker_id), []).append(job_id)
+    return found

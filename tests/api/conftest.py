@@ -1,6 +1,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -20,14 +21,16 @@ KEY = "pretext_test-key"
 def app(settings: Settings) -> FastAPI:
     app = create_app(settings)
     services: Services = app.state.services
-    with services.database.write() as session:
+    with services.database.whole.write() as session:
         keys.register(session, KEY, "test")
     return app
 
 
 @pytest.fixture
 def services(app: FastAPI) -> Services:
-    return app.state.services
+    """What the application works with, for all projects."""
+    services: Services = app.state.services
+    return replace(services, database=services.database.whole)
 
 
 @pytest.fixture

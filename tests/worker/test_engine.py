@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from records.blobs import LocalBlobs
 from records.database import Database
 from records.models import Job, Model
-from records.queries import datasets, events, jobs, leases, models
+from records.queries import datasets, events, jobs, leases, models, projects
 from records.settings import Settings
 from records.states import JobState
 from tests import factories
@@ -202,6 +202,19 @@ class TestCancel:
         assert child_pids(job_id) == []
         with database.read() as session:
             assert session.query(Model).count() == 0
+
+
+class TestProjects:
+    def test_what_a_job_makes_is_its_project_s(self, engine: Engine, database: Database, ingested: str, pretrain, read_job):
+        job_id = pretrain(ingested)
+        with database.write() as session:
+            project = projects.create(session, "lab").id
+            jobs.get(session, job_id).project_id = datasets.get(session, ingested).project_id = project
+        engine.work(job_id)
+        with database.read() as session:
+            assert models.get(session, read_job(job_id).model_id).project_id == project
+            (day,) = projects.usage(session, project, days=1)
+            assert (day.device, day.jobs, day.seconds > 0) == ("cpu", 1, True)
 
 
 class TestNothingIsLost:

@@ -1,0 +1,53 @@
+"""Keys over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from api.errors import responses
+from api.keys.schemas import KeyOut, KeyRequest, NewKeyOut
+from api.pages import After, Limit, Page
+from api.security import AdminDep, require_admin
+from api.services import SessionDep
+from records.errors import NotFoundError
+from records.queries import keys, projects
+from records.tenancy import act_for
+
+router = APIRouter(prefix="/v1/keys", tags=["administration"], dependencies=[Depends(require_admin)])
+
+
+@router.post("", status_code=201, summary="Make a key", responses=responses(401, 403, 404, 422))
+def create_key(
+    request: KeyRequest,
+    actor: AdminDep,
+    session: SessionDep,
+    project_id: Annotated[
+        str | None, Query(max_length=100, description="The project, for the server's administrators. Default: your own.")
+    ] = None,
+) -> NewKeyOut:
+    """The key itself is in the answer this once, and is not kept: store it now."""
+    if project_id is not None and project_id != actor.project_id:
+        if not actor.operator:
+            raise NotFoundError.of("project", project_id, "project_id")
+        act_for(session, projects.get(session, project_id).id)
+    record, key = keys.create(session, request.name, request.scope, member_id=request.member_id, expires_at=request.expires_at)
+    return NewKeyOut.of(record).model_copy(update={"key": key})
+
+
+@router.get("", summary="List keys", responses=responses(401, 403))
+def list_keys(session: SessionDep, limit: Limit = 20, after: After = None) -> Page[KeyOut]:
+    """The newest first, with those that are accepted no longer."""
+    found, more = keys.page(session, limit=limit, after=after)
+    return Page(data=[KeyOut.of(key) for key in found], has_more=more)
+
+
+@router.get("/{key_id}", summary="Read a key", responses=responses(401, 403, 404))
+def read_key(key_id: str, session: SessionDep) -> KeyOut:
+    """What it is for, and when it was last used."""
+    return KeyOut.of(keys.get(session, key_id))
+
+
+@router.delete("/{key_id}", summary="Revoke a key", responses=responses(401, 403, 404, 409))
+def revoke_key(key_id: str, session: SessionDep) -> KeyOut:
+    """Accept it no longer, from the next request on. It stays in the list. Refused for the last key for administration."""
+    return KeyOut.of(keys.revoke(session, key_id))

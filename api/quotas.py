@@ -1,0 +1,37 @@
+"""How much a project may still upload."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio.to_thread
+
+from api.services import Services
+from records.errors import QuotaError, TooLargeError
+from records.queries import projects
+from records.tenancy import acting
+
+
+@asynccontextmanager
+async def upload_bound(services: Services) -> AsyncIterator[int]:
+    """The most bytes that an upload may have: what this server takes, or what is left of the project's quota.
+
+    Raises:
+        QuotaError: nothing is left, or what came within the block was more than that.
+    """
+    most = services.settings.max_upload_bytes
+    left = await anyio.to_thread.run_sync(_room, services)
+    try:
+        yield most if left is None else min(most, left)
+    except TooLargeError as error:
+        if left is None or left >= most:
+            raise
+        raise QuotaError(
+            f"the project may store {left:,} bytes more, and this is larger; delete datasets or models, or have the quota raised"
+        ) from error
+
+
+def _room(services: Services) -> int | None:
+    actor = acting()
+    assert actor is not None
+    with services.database.read() as session:
+        return projects.room(session, actor.project_id)

@@ -1,0 +1,188 @@
+"""Projects, what they use, and what they may."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from records.database import now
+from records.errors import ConflictError, NotFoundError, QuotaError
+from records.ids import new_id
+from records.models import (
+    Base,
+    Dataset,
+    Evaluation,
+    Job,
+    JobPicture,
+    Model,
+    ModelFile,
+    Project,
+    Usage,
+)
+from records.queries import pages
+from records.states import ENDED, HELD
+
+_GPU_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a project keeps, in bytes."""
+
+    datasets: int
+    models: int
+    pictures: int
+    evaluations: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.datasets + self.models + self.pictures + self.evaluations
+
+
+def create(
+    session: Session,
+    name: str,
+    *,
+    most_bytes: int | None = None,
+    most_running: int | None = None,
+    most_gpu_seconds: int | None = None,
+) -> Project:
+    """Make a project."""
+    project = Project(
+        id=new_id("proj"),
+        name=name,
+        operator=False,
+        most_bytes=most_bytes,
+        most_running=most_running,
+        most_gpu_seconds=most_gpu_seconds,
+        created_at=now(session),
+    )
+    session.add(project)
+    session.flush()
+    return project
+
+
+def get(session: Session, project_id: str) -> Project:
+    """Find a project.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    project = session.get(Project, project_id)
+    if project is None:
+        raise NotFoundError.of("project", project_id)
+    return project
+
+
+def page(session: Session, *, limit: int, after: str | None) -> tuple[list[Project], bool]:
+    """One page of projects, the newest first, and whether there is more."""
+    return pages.newest_first(session, select(Project), Project.id, limit, after)
+
+
+def delete(session: Session, project_id: str) -> list[str]:
+    """Delete a project and all its records, in a session for all projects. Gives the prefixes of its blobs.
+
+    Raises:
+        NotFoundError: there is none with this id.
+        ConflictError: it administers the server, or a job of it has not ended.
+    """
+    project = get(session, project_id)
+    if project.operator:
+        raise ConflictError("this project administers the server and cannot be deleted")
+    active = session.scalar(select(Job.id).where(Job.project_id == project_id, Job.state.not_in([str(s) for s in ENDED])).limit(1))
+    if active is not None:
+        raise ConflictError(f"jobs of this project have not ended ({active}); cancel them or wait for their end, then delete it")
+    blobs = []
+    for table in reversed(Base.metadata.sorted_tables):  # those that refer to others first
+        if "project_id" not in table.c or table.name == Usage.__tablename__:
+            continue
+        gone = session.scalars(table.delete().where(table.c.project_id == project_id).returning(table.c.id))
+        blobs += [f"{table.name}/{id_}" for id_ in gone]
+    session.delete(project)
+    return blobs
+
+
+def stored(session: Session, project_id: str) -> Stored:
+    """What a project keeps."""
+    datasets = 0
+    for shards, upload_key, size in session.execute(
+        select(Dataset.shards, Dataset.upload_key, Dataset.upload_bytes).where(Dataset.project_id == project_id)
+    ):
+        datasets += sum(shard["bytes"] for shard in shards or []) + (size if upload_key is not None else 0)
+    of_models = select(func.sum(ModelFile.bytes)).join(Model, Model.id == ModelFile.model_id).where(Model.project_id == project_id)
+    of_jobs = select(func.sum(JobPicture.bytes)).join(Job, Job.id == JobPicture.job_id).where(Job.project_id == project_id)
+    files = session.scalars(select(Evaluation.files).where(Evaluation.project_id == project_id))
+    return Stored(
+        datasets=datasets,
+        models=int(session.scalar(of_models) or 0),
+        pictures=int(session.scalar(of_jobs) or 0),
+        evaluations=sum(file["bytes"] for found in files for file in found),
+    )
+
+
+def running(session: Session, project_id: str) -> int:
+    """How many of its jobs a worker has."""
+    held = [str(state) for state in HELD]
+    return session.scalar(select(func.count(Job.id)).where(Job.project_id == project_id, Job.state.in_(held))) or 0
+
+
+def gpu_seconds(session: Session, project_id: str) -> float:
+    """GPU time of the last 30 days, of attempts that have ended."""
+    since = (now(session) - timedelta(days=_GPU_DAYS)).date().isoformat()
+    query = select(func.sum(Usage.seconds)).where(Usage.project_id == project_id, Usage.device == "cuda", Usage.day >= since)
+    return float(session.scalar(query) or 0.0)
+
+
+def usage(session: Session, project_id: str, *, days: int) -> list[Usage]:
+    """Time of its jobs by day and device, the newest first."""
+    since = (now(session) - timedelta(days=days)).date().isoformat()
+    query = select(Usage).where(Usage.project_id == project_id, Usage.day > since).order_by(Usage.day.desc(), Usage.device)
+    return list(session.scalars(query))
+
+
+def room(session: Session, project_id: str) -> int | None:
+    """Bytes that a project may still store; none if there is no bound.
+
+    Raises:
+        QuotaError: none are left.
+    """
+    most = get(session, project_id).most_bytes
+    if most is None:
+        return None
+    left = most - stored(session, project_id).total
+    if left <= 0:
+        raise QuotaError(f"the project has used up its {most:,} bytes; delete datasets, models or evaluations, or have it raised")
+    return left
+
+
+def check_gpu(session: Session, project_id: str) -> None:
+    """See whether a project has GPU time left.
+
+    Raises:
+        QuotaError: it has not.
+    """
+    most = get(session, project_id).most_gpu_seconds
+    if most is not None and gpu_seconds(session, project_id) >= most:
+        raise QuotaError(f"the project has used up its {most:,} GPU seconds of the last {_GPU_DAYS} days; have it raised, or wait")
+
+
+def add_usage(session: Session, job: Job, seconds: float) -> None:
+    """Note how long an attempt at a job ran."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    values = {
+        "project_id": job.project_id,
+        "day": now(session).date().isoformat(),
+        "device": "cuda" if job.device == "cuda" else "cpu",
+        "seconds": seconds,
+        "jobs": 1,
+    }
+    statement = insert(Usage).values(values)
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["project_id", "day", "device"],
+            set_={"seconds": Usage.seconds + statement.excluded.seconds, "jobs": Usage.jobs + 1},
+        )
+    )

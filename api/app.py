@@ -16,6 +16,8 @@ from api.jobs import pictures
 from api.models import endpoints as models
 from api.security import Gate, require_key
 from api.services import Services
+from api.uploads import endpoints as uploads
+from api.uploads.wire import Wire
 from records.blobs import open_blobs
 from records.database import Database
 from records.log import set_up_logging
@@ -60,11 +62,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.services = services
-    app.add_middleware(Gate, hosts=settings.hosts)
+    app.add_middleware(Wire)
+    app.add_middleware(Gate, hosts=settings.hosts, body_seconds=settings.body_seconds)
     errors.install(app)
     app.include_router(health.router)
     docs.install(app)
-    for router in (datasets.router, catalogue.router, jobs.router, pictures.router, models.router, evaluations.router):
+    for router in (
+        uploads.router,
+        datasets.router,
+        catalogue.router,
+        jobs.router,
+        pictures.router,
+        models.router,
+        evaluations.router,
+    ):
         app.include_router(router, dependencies=[Depends(require_key)], responses=errors.responses(401, 422))
     return app
 

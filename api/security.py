@@ -7,11 +7,13 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.bodies import Patience
 from api.errors import problem
 from api.services import ServicesDep
+from api.uploads import wire
 from records.errors import UnauthorizedError
 from records.queries import keys
 
@@ -43,10 +45,12 @@ class Gate:
         app: what is behind it.
         hosts: names that requests may be addressed to; `*` for any. A page of another site can neither use a browser to talk to a
             server on this machine (its Origin gives it away) nor point its own name at it (the Host does).
+        body_seconds: how slow a body may be; see `Patience`.
     """
 
-    def __init__(self, app: ASGIApp, hosts: list[str]) -> None:
+    def __init__(self, app: ASGIApp, hosts: list[str], body_seconds: float) -> None:
         self._app = app
+        self._body_seconds = body_seconds
         self._hosts = {host.lower() for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +71,7 @@ class Gate:
             await send(message)
 
         refusal = self._refusal(request)
-        await (refusal or self._app)(scope, receive, send_on)
+        await (refusal or self._app)(scope, Patience(receive, self._body_seconds), send_on)
 
     def _refusal(self, request: Request) -> ASGIApp | None:
         headers = request.headers
@@ -81,9 +85,10 @@ class Gate:
         origin = headers.get("origin")
         if origin is not None and not self._allowed(urlsplit(origin).netloc):
             return problem(request, 403, "origin_not_allowed", "pages of other sites may not use this server")
-        if not _is_form(headers) and int(headers.get("content-length") or 0) > _MOST_JSON:
+        streamed = _is_streamed(request)
+        if not streamed and int(headers.get("content-length") or 0) > _MOST_JSON:
             return problem(request, 413, "too_large", f"a JSON body may have up to {_MOST_JSON} bytes")
-        if not _is_form(headers) and "chunked" in headers.get("transfer-encoding", ""):
+        if not streamed and "chunked" in headers.get("transfer-encoding", ""):
             return problem(request, 411, "length_required", "send a Content-Length with a JSON body")
         return None
 
@@ -92,5 +97,7 @@ class Gate:
         return "*" in self._hosts or name in self._hosts
 
 
-def _is_form(headers: Headers) -> bool:
-    return headers.get("content-type", "").startswith("multipart/form-data")
+def _is_streamed(request: Request) -> bool:
+    """Whether a body is taken bit by bit, by somebody who counts."""
+    kind = request.headers.get("content-type", "")
+    return kind.startswith("multipart/form-data") or (kind == wire.CONTENT_TYPE and wire.is_ours(request.scope))

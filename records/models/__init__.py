@@ -9,6 +9,20 @@ from records.models.key import ApiKey
 from records.models.metric import JobMetric
 from records.models.model import Model, ModelFile
 from records.models.picture import JobPicture
+from records.models.upload import Upload
 from records.models.worker import Worker
 
-__all__ = ["ApiKey", "Base", "Dataset", "Evaluation", "Job", "JobEvent", "JobMetric", "JobPicture", "Model", "ModelFile", "Worker"]
+__all__ = [
+    "ApiKey",
+    "Base",
+    "Dataset",
+    "Evaluation",
+    "Job",
+    "JobEvent",
+    "JobMetric",
+    "JobPicture",
+    "Model",
+    "ModelFile",
+    "Upload",
+    "Worker",
+]

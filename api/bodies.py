@@ -35,12 +35,17 @@ class Patience:
         if self._ended:  # what follows is the end of the connection, and that may take as long as the answer does
             return await self._receive()
         started = time.monotonic()
+        deadline = asyncio.timeout(self._left)
         try:
-            message = await asyncio.wait_for(self._receive(), self._left)
+            async with deadline:
+                message = await self._receive()
         except TimeoutError as error:
+            if not deadline.expired():
+                raise
             detail = f"the body of the request brought less than {_LEAST:,} bytes in {self._seconds:g} s; send it again, faster"
             raise HTTPException(408, detail, {"Connection": "close"}) from error
-        self._left -= time.monotonic() - started
+        finally:  # whoever asks may give up for a while and ask again
+            self._left -= time.monotonic() - started
         self._came += len(message.get("body", b""))
         if self._came >= _LEAST:
             self._came, self._left = 0, self._seconds

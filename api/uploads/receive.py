@@ -1,12 +1,14 @@
 """Receiving a part of an upload: flat memory, and what came stays when the connection breaks."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from api.services import Services
 from api.uploads.service import Arrival
@@ -14,6 +16,8 @@ from api.uploads.wire import Checksum
 from records.models import Upload
 
 _BUFFER = 1 << 20
+_SILENCE_SECONDS = 2.0
+"""After so long without a byte, a request lets the upload go if another one wants it."""
 ResultT = TypeVar("ResultT")
 
 
@@ -42,7 +46,7 @@ async def receive(request: Request, services: Services, upload_id: str, offset: 
     chunks: list[bytes] = []
     try:
         size = 0
-        async for chunk in request.stream():
+        async for chunk in _chunks(request, arrival):
             chunks.append(chunk)
             size += len(chunk)
             if size >= _BUFFER:
@@ -58,6 +62,21 @@ async def receive(request: Request, services: Services, upload_id: str, offset: 
     finally:
         with anyio.CancelScope(shield=True):
             await _in_thread(arrival.close)
+
+
+async def _chunks(request: Request, arrival: Arrival) -> AsyncIterator[bytes]:
+    while True:
+        try:
+            async with asyncio.timeout(_SILENCE_SECONDS):
+                message = await request.receive()
+        except TimeoutError:
+            await _in_thread(arrival.yield_if_wanted)
+            continue
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        yield message.get("body", b"")
+        if not message.get("more_body", False):
+            return
 
 
 def _keep(arrival: Arrival, chunks: list[bytes]) -> None:

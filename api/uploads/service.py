@@ -10,7 +10,8 @@ from api.datasets.upload import check_room, too_large
 from api.services import Services
 from api.uploads.wire import Checksum
 from records.blobs import Growing
-from records.errors import ConflictError, GoneError, NotFoundError, RecordsError, TooLargeError
+from records.database import now
+from records.errors import ConflictError, GoneError, LockedError, NotFoundError, RecordsError, TooLargeError
 from records.models import Upload
 from records.queries import uploads
 from records.sweep import sweep_uploads
@@ -105,7 +106,12 @@ class Arrival:
         with services.database.read() as session:
             uploads.live(session, upload_id)
         with ExitStack() as stack:
-            self._growing: Growing = stack.enter_context(services.blobs.grow(uploads.key_of(upload_id)))
+            try:
+                self._growing: Growing = stack.enter_context(services.blobs.grow(uploads.key_of(upload_id)))
+            except LockedError:
+                with services.database.write() as session:
+                    uploads.want(session, upload_id)
+                raise
             try:
                 self._bytes = self._begin(announced)
             except (GoneError, NotFoundError):  # in the moment before it was held
@@ -117,6 +123,7 @@ class Arrival:
         services = self._services
         with services.database.read() as session:
             upload = uploads.live(session, self._id)
+            self._since = now(session)
         if upload.unverified_from is not None:  # a process was killed within a part with a checksum
             self._growing.cut(upload.unverified_from)
         if self._start != self._growing.size:
@@ -150,6 +157,17 @@ class Arrival:
         if self._unlooked >= _LOOK_BYTES:
             self._unlooked = 0
             check_room(self._services.blobs, 0, min_free=self._services.settings.min_free_bytes)
+
+    def yield_if_wanted(self) -> None:
+        """To be asked when nothing comes: whoever sends may have lost this connection without its end being heard of.
+
+        Raises:
+            LockedError: another request wants to go on with the upload.
+        """
+        with self._services.database.read() as session:
+            wanted = uploads.get(session, self._id).wanted_at
+        if wanted is not None and wanted > self._since:
+            raise LockedError("another request has taken the upload over")
 
     def finish(self) -> Upload:
         """All bytes of the request are here.

@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column('bytes', sa.BigInteger(), nullable=False),
         sa.Column('metadata', sa.String(length=4096), nullable=False),
         sa.Column('unverified_from', sa.BigInteger(), nullable=True),
+        sa.Column('wanted_at', sa.DateTime(timezone=True), nullable=True),
         sa.Column('dataset_id', sa.String(length=40), nullable=True),
         sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
         sa.Column('expires_at', sa.DateTime(timezone=True), nullable=False),

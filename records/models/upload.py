@@ -21,6 +21,8 @@ class Upload(Base):
     """`Upload-Metadata` as it was sent."""
     unverified_from: Mapped[int | None] = mapped_column(BigInteger)
     """Where a part begins whose checksum was not yet compared; what lies behind it does not count."""
+    wanted_at: Mapped[datetime | None]
+    """When a request last found it held by another one, which lets it go if its own connection is silent."""
     dataset_id: Mapped[str | None] = mapped_column(String(40))
     """The dataset that was made of it; its bytes are that one's from then on."""
     created_at: Mapped[datetime]

@@ -108,6 +108,13 @@ def prolong(session: Session, upload_id: str, hours: float, *, unverified_from: 
         upload.unverified_from = unverified_from
 
 
+def want(session: Session, upload_id: str) -> None:
+    """Note that a request waits for another one to let an upload go."""
+    upload = session.get(Upload, upload_id)
+    if upload is not None:
+        upload.wanted_at = now(session)
+
+
 def page(session: Session, *, limit: int, after: str | None) -> tuple[list[Upload], bool]:
     """One page of the uploads that no dataset was made of yet, the newest first, and whether there is more."""
     query = select(Upload).where(Upload.dataset_id.is_(None), Upload.expires_at > now(session))

@@ -11,6 +11,7 @@ import pytest
 from httpx import Client
 
 from api.services import Services
+from api.uploads import receive as receiving
 from records.database import now
 from records.errors import DiskFullError
 from records.growing import GrowingFile
@@ -212,6 +213,17 @@ class TestParts:
             connection.sendall(CONTENT[1_050_000:1_100_000])
             assert connection.recv(100).startswith(b"HTTP/1.1 204")
         assert send(client, url, 1_100_000, b"x").status_code == 204
+
+    def test_a_silent_connection_lets_it_go_to_the_next(
+        self, client: Client, address: str, url: str, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(receiving, "_SILENCE_SECONDS", 0.05)
+        with open_request(address, url, 0, len(CONTENT)) as connection:
+            connection.sendall(CONTENT[:5000])
+            assert send(client, url, 5000, CONTENT[5000:]).status_code == 423
+            until(lambda: send(client, url, 5000, b"").status_code == 204)
+            assert connection.recv(100).startswith(b"HTTP/1.1 423")
+        assert send(client, url, 5000, CONTENT[5000:]).status_code == 204
 
     def test_a_full_disk_is_told_and_keeps_what_came(self, client: Client, url: str, monkeypatch: pytest.MonkeyPatch):
         genuine = GrowingFile.write

@@ -18,6 +18,9 @@ from ssl_core.ingest.refusal import Refusal
 
 _LARGEST_TABLE = 512 << 20
 """Bytes of a table of contents: more than five million members of usual names need."""
+_TABLE_ENTRY = b"PK\x01\x02"
+_MOST_MEMBERS = 2_000_000
+"""Each takes some 550 bytes of memory, and a tar's take none."""
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)
 _LOCAL_HEADER = 30
 """Bytes of what stands before a member's name and content, at least."""
@@ -44,6 +47,7 @@ def walk_zip(path: Path) -> Iterator[Entry]:
             raise DamagedError(
                 f"the zip is cut off or damaged: its table of contents, at its end, cannot be read ({what})"
             ) from error
+        file.opened = True
         with archive:
             members = archive.infolist()
             _check_overlap(members)
@@ -66,12 +70,21 @@ def _check_overlap(members: Sequence[zipfile.ZipInfo]) -> None:
 
 
 class _Bounded(BufferedReader):
-    """A file that is never read into memory in one piece that is too large: `zipfile` asks for the whole table of contents."""
+    """A file that is never read into memory in one piece that is too large: `zipfile` asks for the whole table of contents.
+
+    It then makes an object of each line of that, so these are counted before.
+    """
+
+    opened = False
+    """Whether the table of contents is read."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > _LARGEST_TABLE:
             raise UserError("archive_too_large", f"a part of the zip takes {size:,} bytes that are read at once; split the archive")
-        return super().read(size)
+        content = super().read(size)
+        if not self.opened and content.count(_TABLE_ENTRY) > _MOST_MEMBERS:
+            raise UserError("archive_too_large", f"the zip has more than {_MOST_MEMBERS:,} members; split it, or send a tar")
+        return content
 
 
 def _reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], bytes]:

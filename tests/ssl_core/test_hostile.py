@@ -255,6 +255,17 @@ class TestArchives:
         ended = ingest(source, max_members=19_999)
         assert (ended.error, ended.megabytes < 170) == ("archive_too_large", True)
 
+    def test_more_than_a_zip_may_have_are_refused_before_they_take_memory(self, tmp_path: Path, ingest: Callable[..., Ended]):
+        entry = b"PK\x01\x02" + bytes(24) + struct.pack("<HHHHHII", 1, 0, 0, 0, 0, 0, 0) + b"a"
+        table, count = entry * 2_000_001, 2_000_001
+        wide = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, len(table), 4)
+        locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, 4 + len(table), 1)
+        end = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+        (tmp_path / "a.zip").write_bytes(b"PK\x03\x04" + table + wide + locator + end)
+        ended = ingest(tmp_path / "a.zip")
+        assert (ended.error, "2,000,000 members" in ended.events[-1]["message"]) == ("archive_too_large", True)
+        assert ended.megabytes < 300
+
     def test_a_folder_in_a_zip_that_is_a_link_is_no_way_out(self, tmp_path: Path, ingest: Callable[..., Ended]):
         with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
             info = zipfile.ZipInfo("folder")

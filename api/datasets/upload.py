@@ -5,16 +5,17 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+import anyio
 import anyio.to_thread
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from api.feeder import Feeder
 from records.blobs import Blobs, BlobWriter
 from records.errors import DiskFullError, InvalidError, TooLargeError
 from ssl_core.ingest.names import printable
 
-_BUFFER = 1 << 20
 _LONGEST_FIELD = 64 << 10
 _LONGEST_HEADERS = 8 << 10
 _MOST_PARTS = 20
@@ -168,13 +169,15 @@ async def receive(
     check_room(blobs, announced, min_free=min_free)
     with ExitStack() as stack:
         form = Form(boundary, lambda: stack.enter_context(blobs.writer(key)), max_bytes)
-        buffer = bytearray()
-        async for chunk in request.stream():
-            buffer += chunk
-            if len(buffer) >= _BUFFER:
-                await _in_thread(form.feed, bytes(buffer))
-                buffer.clear()
-        await _in_thread(form.feed, bytes(buffer))
+        feeder = Feeder(lambda chunks: form.feed(b"".join(chunks)))
+        try:
+            async for chunk in request.stream():
+                await feeder.add(chunk)
+            await feeder.finish()
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await feeder.settle()
+            raise
         if not form.complete:
             raise InvalidError("the upload ended before the end of the form; send it again")
         if form.blob is None:

@@ -10,12 +10,12 @@ import anyio.to_thread
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
+from api.feeder import Feeder
 from api.services import Services
 from api.uploads.service import Arrival
 from api.uploads.wire import Checksum
 from records.models import Upload
 
-_BUFFER = 1 << 20
 _SILENCE_SECONDS = 2.0
 """After so long without a byte, a request lets the upload go if another one wants it."""
 ResultT = TypeVar("ResultT")
@@ -43,21 +43,16 @@ async def receive(request: Request, services: Services, upload_id: str, offset: 
             checksum=None if checksum is None else Checksum(checksum),
         )
     )
-    chunks: list[bytes] = []
+    feeder = Feeder(arrival.take)
     try:
-        size = 0
         async for chunk in _chunks(request, arrival):
-            chunks.append(chunk)
-            size += len(chunk)
-            if size >= _BUFFER:
-                full, chunks, size = chunks, [], 0
-                await _in_thread(arrival.take, full)
-        last, chunks = chunks, []
-        await _in_thread(arrival.take, last)
+            await feeder.add(chunk)
+        await feeder.finish()
         return await _in_thread(arrival.finish), arrival.offset
     except BaseException:
         with anyio.CancelScope(shield=True):
-            await _in_thread(_keep, arrival, chunks)
+            await feeder.settle()
+            await _in_thread(_keep, arrival, feeder.rest())
         raise
     finally:
         with anyio.CancelScope(shield=True):
@@ -80,6 +75,7 @@ async def _chunks(request: Request, arrival: Arrival) -> AsyncIterator[bytes]:
 
 
 def _keep(arrival: Arrival, chunks: list[bytes]) -> None:
+    """Store what had arrived when the request broke off."""
     try:
         arrival.take(chunks)
     finally:

@@ -218,8 +218,10 @@ class TestParts:
         self, client: Client, address: str, url: str, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr(receiving, "_SILENCE_SECONDS", 0.05)
+        announced = client.get(url).json()["expires_at"]
         with open_request(address, url, 0, len(CONTENT)) as connection:
             connection.sendall(CONTENT[:5000])
+            until(lambda: client.get(url).json()["expires_at"] != announced)  # it has begun, and holds the upload
             assert send(client, url, 5000, CONTENT[5000:]).status_code == 423
             until(lambda: send(client, url, 5000, b"").status_code == 204)
             assert connection.recv(100).startswith(b"HTTP/1.1 423")

@@ -49,12 +49,13 @@ class Datasets:
             ApiError: the server refuses the upload, because it is too large for instance.
             ConnectionFailed: the server cannot be reached.
         """
+        found = payload(source)
+        name = name or found.title
         fields = {
             "name": name,
             "kind": None if kind == "auto" else kind,
             "metadata": json.dumps(dict(metadata)) if metadata else None,
         }
-        found = payload(source)
         if found.size > RESUMABLE_BYTES:
             wanted = {"name": name, "kind": kind, "metadata": dict(metadata or {})}
             made = self._resumable(found, {key: value for key, value in wanted.items() if value}, on_progress)

@@ -27,6 +27,8 @@ class Payload:
     """Its content from a place on, the same bytes each time."""
     fingerprint: str
     """Tells it from everything else, and from itself when a file has changed."""
+    title: str | None = None
+    """What people call it, if that is not the name."""
 
 
 def form(source: Source | Iterable[Source] | Payload, fields: Mapping[str, str], on_progress: OnBytes | None = None) -> Body:
@@ -77,7 +79,7 @@ def payload(source: Source | Iterable[Source]) -> Payload:
         paths, name = [Path(one) for one in source], "images"
     found = archive.members(paths)
     ends = archive.ends_of(found)
-    return Payload(f"{name}.tar", archive.size(found), lambda start: archive.tar(found, start, ends), _fingerprint(found))
+    return Payload(f"{name}.tar", archive.size(found), lambda start: archive.tar(found, start, ends), _fingerprint(found), name)
 
 
 def _fingerprint(found: Iterable[archive.Member]) -> str:

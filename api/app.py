@@ -21,6 +21,8 @@ from api.models import endpoints as models
 from api.projects import endpoints as projects
 from api.security import Gate, require_key
 from api.services import Services
+from api.uploads import endpoints as uploads
+from api.uploads.wire import Wire
 from api.workers import endpoints as workers_api
 from records.blobs import open_blobs
 from records.database import Database
@@ -67,11 +69,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.services = services
-    app.add_middleware(Gate, hosts=settings.hosts)
+    app.add_middleware(Wire)
+    app.add_middleware(Gate, hosts=settings.hosts, body_seconds=settings.body_seconds)
     errors.install(app)
     app.include_router(health.router)
     docs.install(app)
     for router in (
+        uploads.router,
         datasets.router,
         catalogue.router,
         jobs.router,

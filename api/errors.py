@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from api.uploads import wire
 from records import errors
 from ssl_core.spec import SpecError
 from ssl_core.spec.tasks import field_of
@@ -25,7 +26,14 @@ logger = logging.getLogger(__name__)
 STATUS: dict[type[Exception], int] = {
     errors.NotFoundError: 404,
     errors.ConflictError: 409,
+    wire.HeaderError: 400,
+    wire.VersionError: 412,
+    wire.MediaTypeError: 415,
+    wire.ChecksumError: 460,
     errors.InvalidError: 422,
+    errors.GoneError: 410,
+    errors.LockedError: 423,
+    errors.BacklogError: 429,
     errors.IdempotencyError: 422,
     errors.TooLargeError: 413,
     errors.DiskFullError: 507,
@@ -39,7 +47,7 @@ STATUS: dict[type[Exception], int] = {
 _UNION_MEMBER = re.compile(r"(literal|constrained-\w+|function-\w+)\b|(int|float|str)$")
 """How pydantic names the types of a union in the place of a mistake."""
 
-_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "2"}}
+_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 423: {"Retry-After": "1"}, 503: {"Retry-After": "2"}}
 
 
 class Mistake(BaseModel):
@@ -67,7 +75,7 @@ def problem(
 ) -> JSONResponse:
     """An answer that tells an error."""
     body = Problem(
-        title=HTTPStatus(status).phrase,
+        title=phrase_of(status),
         status=status,
         detail=detail,
         code=code,
@@ -77,6 +85,11 @@ def problem(
     )
     content = body.model_dump(exclude_none=True)
     return JSONResponse(content, status, headers=_HEADERS.get(status), media_type="application/problem+json")
+
+
+def phrase_of(status: int) -> str:
+    """A status in words."""
+    return "Checksum Mismatch" if status == 460 else HTTPStatus(status).phrase  # tus has it, HTTP has not
 
 
 def _status(error: Exception) -> int:
@@ -146,10 +159,12 @@ def _message(found: dict[str, Any]) -> str:
 
 def _on_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    phrase = HTTPStatus(error.status_code).phrase
+    phrase = phrase_of(error.status_code)
     code = phrase.lower().replace(" ", "_").replace("-", "_")
     detail = "there is nothing at this address; /docs lists what there is" if error.status_code == 404 else str(error.detail)
-    return problem(request, error.status_code, code, detail)
+    answer = problem(request, error.status_code, code, detail)
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 def _on_database(request: Request, error: Exception) -> JSONResponse:
@@ -189,6 +204,6 @@ def install(app: FastAPI) -> None:
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The errors of an endpoint, for the OpenAPI page."""
     return {
-        status: {"model": Problem, "description": HTTPStatus(status).phrase, "content": {"application/problem+json": {}}}
+        status: {"model": Problem, "description": phrase_of(status), "content": {"application/problem+json": {}}}
         for status in statuses
     }

@@ -25,9 +25,24 @@ async def upload_bound(services: Services) -> AsyncIterator[int]:
     except TooLargeError as error:
         if left is None or left >= most:
             raise
-        raise QuotaError(
-            f"the project may store {left:,} bytes more, and this is larger; delete datasets or models, or have the quota raised"
-        ) from error
+        raise _more_than(left) from error
+
+
+def check_quota(services: Services, size: int) -> None:
+    """See whether a project may store so many bytes more.
+
+    Raises:
+        QuotaError: it may not.
+    """
+    left = _room(services)
+    if left is not None and size > left:
+        raise _more_than(left)
+
+
+def _more_than(left: int) -> QuotaError:
+    return QuotaError(
+        f"the project may store {left:,} bytes more, and this is larger; delete datasets or models, or have the quota raised"
+    )
 
 
 def _room(services: Services) -> int | None:

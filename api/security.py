@@ -10,11 +10,13 @@ import anyio.to_thread
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.exc import DBAPIError
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.bodies import Patience
 from api.errors import problem
 from api.services import Services, ServicesDep
+from api.uploads import wire
 from records import audit
 from records.database import now
 from records.errors import ForbiddenError, UnauthorizedError
@@ -38,7 +40,7 @@ _MOST_JSON = 1 << 20
 async def require_key(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)], services: ServicesDep
 ) -> Actor:
-    """Let only those in who have a valid key for this: one to read with for GET and HEAD, one to write with for all others.
+    """Let only those in who have a valid key for this: to read with for GET, HEAD and OPTIONS, to write with for all others.
 
     From here on, the request finds its project's records and nothing else. Async, so that what it sets lasts for the request.
     """
@@ -46,7 +48,7 @@ async def require_key(
         raise UnauthorizedError
     actor = await anyio.to_thread.run_sync(_known, services, credentials.credentials, request)
     request.state.rate = await anyio.to_thread.run_sync(services.limiter.take, actor.key_id)
-    await _require(request, services, actor, "read" if request.method in {"GET", "HEAD"} else "write")
+    await _require(request, services, actor, "read" if request.method in {"GET", "HEAD", "OPTIONS"} else "write")
     act_from_now_on(actor)
     return actor
 
@@ -120,10 +122,12 @@ class Gate:
         app: what is behind it.
         hosts: names that requests may be addressed to; `*` for any. A page of another site can neither use a browser to talk to a
             server on this machine (its Origin gives it away) nor point its own name at it (the Host does).
+        body_seconds: how slow a body may be; see `Patience`.
     """
 
-    def __init__(self, app: ASGIApp, hosts: list[str]) -> None:
+    def __init__(self, app: ASGIApp, hosts: list[str], body_seconds: float) -> None:
         self._app = app
+        self._body_seconds = body_seconds
         self._hosts = {host.lower() for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -145,7 +149,7 @@ class Gate:
             await send(message)
 
         refusal = self._refusal(request)
-        await (refusal or self._app)(scope, receive, send_on)
+        await (refusal or self._app)(scope, Patience(receive, self._body_seconds), send_on)
 
     def _refusal(self, request: Request) -> ASGIApp | None:
         headers = request.headers
@@ -159,9 +163,10 @@ class Gate:
         origin = headers.get("origin")
         if origin is not None and not self._allowed(urlsplit(origin).netloc):
             return problem(request, 403, "origin_not_allowed", "pages of other sites may not use this server")
-        if not _is_form(headers) and int(headers.get("content-length") or 0) > _MOST_JSON:
+        streamed = _is_streamed(request)
+        if not streamed and int(headers.get("content-length") or 0) > _MOST_JSON:
             return problem(request, 413, "too_large", f"a JSON body may have up to {_MOST_JSON} bytes")
-        if not _is_form(headers) and "chunked" in headers.get("transfer-encoding", ""):
+        if not streamed and "chunked" in headers.get("transfer-encoding", ""):
             return problem(request, 411, "length_required", "send a Content-Length with a JSON body")
         return None
 
@@ -170,5 +175,7 @@ class Gate:
         return "*" in self._hosts or name in self._hosts
 
 
-def _is_form(headers: Headers) -> bool:
-    return headers.get("content-type", "").startswith("multipart/form-data")
+def _is_streamed(request: Request) -> bool:
+    """Whether a body is taken bit by bit, by somebody who counts."""
+    kind = request.headers.get("content-type", "")
+    return kind.startswith("multipart/form-data") or (kind == wire.CONTENT_TYPE and wire.is_ours(request.scope))

@@ -1,7 +1,7 @@
 """Blobs: uploads, shards, checkpoints and models, behind an interface that a local folder and an object store can both give.
 
 A blob belongs to one record, whose id is in its key, so that deleting the record's prefix frees its bytes.
-A blob is whole or not there, and is never changed.
+A blob is whole or not there, and is never changed. What arrives over several requests grows beside the blobs until it is whole.
 """
 
 import errno
@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
-from records.errors import DiskFullError
+from records.growing import grow
+from records.growing import no_room_is_an_answer as _no_room_is_an_answer
 
 _CHUNK = 1 << 20
 
@@ -37,6 +38,26 @@ class BlobWriter(Protocol):
         """SHA-256 of what was written, in hexadecimal."""
 
 
+class Growing(Protocol):
+    """Something that grows over several requests, held by one of them alone."""
+
+    size: int
+    """Bytes so far."""
+
+    def write(self, chunk: bytes) -> None:
+        """Append bytes; they stay, however the holding ends.
+
+        Raises:
+            DiskFullError: there is no room.
+        """
+
+    def sync(self) -> None:
+        """Wait until all of it would outlive a power cut."""
+
+    def cut(self, size: int) -> None:
+        """Take back what was written behind a place."""
+
+
 class Blobs(Protocol):
     """A store of blobs by key. Keys are made by us alone: `/`-separated words, never a name that a user chose."""
 
@@ -52,6 +73,19 @@ class Blobs(Protocol):
         Raises:
             FileNotFoundError: there is none.
         """
+
+    def grow(self, key: str) -> AbstractContextManager[Growing]:
+        """Hold what grows at a key, alone among all processes, to append to it.
+
+        Raises:
+            LockedError: it is held already.
+        """
+
+    def grown(self, key: str) -> int:
+        """Bytes that have grown at a key."""
+
+    def ripen(self, key: str, target: str) -> None:
+        """Let what has grown at a key be the blob `target` too, which shares its bytes. To be called while it is held."""
 
     def delete(self, prefix: str) -> None:
         """Delete a blob, or all below a prefix; nothing happens if there is none."""
@@ -104,6 +138,18 @@ class LocalBlobs:
             raise FileNotFoundError(errno.ENOENT, "this blob is gone from the store", key)
         return file
 
+    def grow(self, key: str) -> AbstractContextManager[Growing]:
+        return grow(self._growing(key))
+
+    def grown(self, key: str) -> int:
+        try:
+            return self._growing(key).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def ripen(self, key: str, target: str) -> None:
+        self.put(target, self._growing(key))
+
     def delete(self, prefix: str) -> None:
         file = self._file(prefix)
         if file.is_dir():
@@ -113,6 +159,10 @@ class LocalBlobs:
 
     def free_bytes(self) -> int | None:
         return shutil.disk_usage(self._root).free
+
+    def _growing(self, key: str) -> Path:
+        file = self._file(key)
+        return file.with_name(f".{file.name}.growing")
 
     def _file(self, key: str) -> Path:
         words = key.split("/")
@@ -134,16 +184,6 @@ class _LocalWriter:
 
     def digest(self) -> str:
         return self._hash.hexdigest()
-
-
-@contextmanager
-def _no_room_is_an_answer() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise DiskFullError from error
-        raise
 
 
 def file_sha256(path: Path) -> str:

@@ -49,6 +49,24 @@ class TooLargeError(RecordsError):
     code = "too_large"
 
 
+class GoneError(RecordsError):
+    """The thing was here, and is not any more."""
+
+    code = "gone"
+
+
+class LockedError(RecordsError):
+    """Another request is at it; wait for its end, or try again in a moment."""
+
+    code = "locked"
+
+
+class BacklogError(RecordsError):
+    """There are more unfinished uploads than the server allows."""
+
+    code = "too_many_uploads"
+
+
 class DiskFullError(RecordsError):
     """The server's disk has no room for this. Free some space there, or delete datasets and models, and try again."""
 

@@ -54,6 +54,14 @@ class Settings(BaseSettings):
     """Requests that one key may make in a minute, a tenth of them at once; 0 for any number."""
     min_free_bytes: int = Field(default=256 << 20, ge=0)
     """Space that uploads leave free on the disk of the blobs, in bytes."""
+    upload_hours: float = Field(default=72, gt=0)
+    """Hours without a new byte after which a resumable upload that no dataset was made of is thrown away."""
+    max_unfinished_uploads: int = Field(default=1000, ge=1)
+    """Most resumable uploads that no dataset was made of yet."""
+    max_unfinished_bytes: int = Field(default=1 << 40, ge=1)
+    """Most bytes of all those together, as they were announced."""
+    body_seconds: float = Field(default=30, gt=0)
+    """Seconds in which the body of a request has to bring at least 4 KiB; one that is slower is ended."""
 
     workers: int = Field(default=1, ge=1, le=64)
     """Trainings that one worker runs at a time. Ingests run beside them."""

@@ -141,7 +141,7 @@ def is_video(content: bytes) -> bool:
         return kind is not None
     try:
         with quiet, Image.open(io.BytesIO(content), formats=[kind.upper()]) as image:
-            return getattr(image, "n_frames", 1) > 1
+            return getattr(image, "is_animated", False)  # `n_frames` would look at every frame of a GIF
     except Exception:  # noqa: BLE001  decoders raise whatever they like on broken files; who decodes it will say why
         return False
 

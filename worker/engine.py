@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import threading
+import time
 from pathlib import Path
 from typing import Literal
 
@@ -20,12 +21,16 @@ from records.queries.leases import Lease
 from records.queue import Wake
 from records.settings import Settings
 from records.states import JobState
+from records.sweep import sweep_uploads
 from records.tenancy import act_for
 from worker.attempt import Attempt
 from worker.kinds import KINDS, Kind, Workplace
 from worker.spares import Spares
 
 logger = logging.getLogger(__name__)
+
+_SWEEP_SECONDS = 60
+"""Between two looks for uploads that nobody finished in time."""
 
 
 class Engine:
@@ -47,6 +52,7 @@ class Engine:
         self._sizes = {"train": settings.workers, "ingest": 1}
         self._free = {lane: threading.Semaphore(size) for lane, size in self._sizes.items()}
         self._stopping = threading.Event()
+        self._sweep_at = 0.0
         self._spares = Spares() if settings.warm else None
         self._reaper = threading.Thread(target=self._reap_until_stopped, name="reaper", daemon=True)
 
@@ -193,6 +199,9 @@ class Engine:
             if free.acquire(blocking=False):
                 free.release()
                 self._wake_for_waiting(lane)
+        if time.monotonic() >= self._sweep_at:
+            self._sweep_at = time.monotonic() + _SWEEP_SECONDS
+            sweep_uploads(self._database, self._blobs)
 
     def _wake_for_waiting(self, lane: str) -> None:
         with self._database.read() as session:

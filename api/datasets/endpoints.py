@@ -4,9 +4,11 @@ from typing import Annotated, Literal
 
 import anyio.to_thread
 from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 
 from api.datasets import samples, service
-from api.datasets.schemas import DatasetOut, ReportOut, SampleOut
+from api.datasets.schemas import DatasetIn, DatasetOut, ReportOut, SampleOut
 from api.datasets.upload import receive
 from api.errors import responses
 from api.pages import After, Limit, Page
@@ -27,6 +29,7 @@ _FORM = {
     "requestBody": {
         "required": True,
         "content": {
+            "application/json": {"schema": DatasetIn.model_json_schema()},
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
@@ -48,13 +51,15 @@ _FORM = {
                         },
                     },
                 }
-            }
+            },
         },
     }
 }
 
 
-@router.post("", status_code=201, summary="Upload images or videos", openapi_extra=_FORM, responses=responses(401, 413, 422, 507))
+@router.post(
+    "", status_code=201, summary="Upload images or videos", openapi_extra=_FORM, responses=responses(401, 409, 413, 422, 507)
+)
 async def create_dataset(request: Request, services: ServicesDep, idempotency_key: IdempotencyKey = None) -> DatasetOut:
     """Upload an archive (zip, tar, tar.gz, tar.zst) of images or of videos, or a single one.
 
@@ -64,9 +69,16 @@ async def create_dataset(request: Request, services: ServicesDep, idempotency_ke
     No labels and no class folders are needed. The answer comes once the upload is stored; a job (`job_id`) then checks every file.
 
     `curl -H "Authorization: Bearer $KEY" -F file=@pictures.zip http://127.0.0.1:8000/v1/datasets`
+
+    What is large is better sent as a resumable upload (`/v1/uploads`); JSON with its `upload_id` then makes the dataset of it.
     """
     dataset_id = new_id("ds")
     settings = services.settings
+    if request.headers.get("content-type", "").partition(";")[0].strip() == "application/json":
+        wanted = await _parsed(request)
+        return DatasetOut.of(
+            await anyio.to_thread.run_sync(service.create_of_upload, services, dataset_id, wanted, idempotency_key)
+        )
     async with upload_bound(services) as most_bytes:
         form = await receive(
             request,
@@ -77,6 +89,13 @@ async def create_dataset(request: Request, services: ServicesDep, idempotency_ke
         )
     dataset = await anyio.to_thread.run_sync(service.create, services, dataset_id, form, idempotency_key)
     return DatasetOut.of(dataset)
+
+
+async def _parsed(request: Request) -> DatasetIn:
+    try:
+        return DatasetIn.model_validate_json(await request.body())
+    except ValidationError as error:
+        raise RequestValidationError([{**mistake, "loc": ("body", *mistake["loc"])} for mistake in error.errors()]) from error
 
 
 @router.get("", summary="List datasets", responses=responses(401))

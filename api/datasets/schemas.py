@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from api.pages import Metadata, Moment, Page, Resource, Trouble
 from records.models import Dataset
@@ -25,6 +25,20 @@ _EXAMPLE: JsonValue = {
     "created_at": "2026-11-02T10:00:00Z",
     "metadata": {},
 }
+
+
+class DatasetIn(BaseModel):
+    """A dataset to be made of a resumable upload that has arrived."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    upload_id: str = Field(max_length=40)
+    """The upload. Its bytes are the dataset's from then on."""
+    name: str = Field(default="", max_length=200)
+    """Default: the name of the file."""
+    kind: Literal["auto", "image", "video"] = "auto"
+    """What is in it. `auto`: guessed from the content. With `video`, a folder of numbered images is a clip."""
+    metadata: Metadata = {}
 
 
 class DatasetOut(Resource):

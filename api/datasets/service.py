@@ -1,20 +1,30 @@
 """The rules of datasets."""
 
 import json
+from functools import partial
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.orm import Session
 
-from api.datasets.schemas import RefusedMember
+from api.datasets.schemas import DatasetIn, RefusedMember
 from api.datasets.upload import Form
 from api.pages import Metadata, Page
 from api.services import Services
+from api.uploads.service import offset_of
 from records.blobs import Blobs
-from records.errors import InvalidError
+from records.database import after_commit
+from records.errors import ConflictError, InvalidError
 from records.models import Dataset
-from records.queries import datasets, jobs
+from records.queries import datasets, jobs, uploads
 
 _LONGEST_NAME = 200
+
+
+class IncompleteError(ConflictError):
+    """The upload is not complete."""
+
+    code = "upload_incomplete"
 
 
 def upload_key(dataset_id: str) -> str:
@@ -51,6 +61,59 @@ def create(services: Services, dataset_id: str, form: Form, idempotency_key: str
         raise
     services.blobs.delete(f"datasets/{dataset_id}")
     return known
+
+
+def create_of_upload(services: Services, dataset_id: str, wanted: DatasetIn, idempotency_key: str | None) -> Dataset:
+    """Make a dataset of a resumable upload that is complete, and queue its ingest. No byte is copied.
+
+    Raises:
+        NotFoundError: there is no such upload.
+        ConflictError: it is not complete, or was made a dataset already.
+        LockedError: a request sends bytes to it at the moment.
+    """
+    with services.database.read() as session:
+        known = datasets.replayed(session, idempotency_key, upload_id=wanted.upload_id)
+        if known is not None:
+            return known
+        uploads.live(session, wanted.upload_id, param="upload_id")
+    try:
+        with services.blobs.grow(uploads.key_of(wanted.upload_id)), services.database.write() as session:
+            return _of_held(services, session, dataset_id, wanted, idempotency_key)
+    except BaseException:
+        services.blobs.delete(f"datasets/{dataset_id}")
+        raise
+
+
+def _of_held(services: Services, session: Session, dataset_id: str, wanted: DatasetIn, idempotency_key: str | None) -> Dataset:
+    """The upload keeps its name for the bytes until the dataset is committed, so that a crash in between loses nothing."""
+    known = datasets.replayed(session, idempotency_key, upload_id=wanted.upload_id)
+    if known is not None:
+        return known
+    upload = uploads.live(session, wanted.upload_id, param="upload_id")
+    here = offset_of(services, upload)
+    if here < upload.bytes:
+        told = f"{here:,} of {upload.bytes:,} bytes of the upload are here; send it on from {here} (PATCH /v1/uploads/{upload.id})"
+        raise IncompleteError(told, param="upload_id")
+    if upload.bytes == 0:
+        raise InvalidError("the uploaded file is empty", param="upload_id")
+    dataset = datasets.create(
+        session,
+        dataset_id=dataset_id,
+        name=wanted.name.strip() or upload.filename[:_LONGEST_NAME],
+        filename=upload.filename,
+        upload=(upload_key(dataset_id), upload.bytes, None),
+        metadata=wanted.metadata,
+        kind=None if wanted.kind == "auto" else wanted.kind,
+        upload_id=upload.id,
+        idempotency_key=idempotency_key,
+    )
+    upload.dataset_id = dataset.id
+    session.flush()
+    services.blobs.ripen(uploads.key_of(upload.id), upload_key(dataset_id))
+    after_commit(session, partial(services.blobs.delete, uploads.prefix_of(upload.id)))
+    assert dataset.job_id is not None
+    services.wake_for(session, jobs.get(session, dataset.job_id))
+    return dataset
 
 
 def _kind(text: str) -> str | None:

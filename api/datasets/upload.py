@@ -1,21 +1,25 @@
 """Receiving a multipart upload straight into the blob store: nothing is held in memory and nothing is written twice."""
 
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+import anyio
 import anyio.to_thread
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from api.feeder import Feeder
 from records.blobs import Blobs, BlobWriter
 from records.errors import DiskFullError, InvalidError, TooLargeError
+from ssl_core.ingest.names import printable
 
-_BUFFER = 1 << 20
 _LONGEST_FIELD = 64 << 10
 _LONGEST_HEADERS = 8 << 10
 _MOST_PARTS = 20
+_LONGEST_FILENAME = 500
 
 
 class Form:
@@ -97,7 +101,7 @@ class Form:
         if self.blob is not None:
             raise InvalidError("the form has more than one `file`; to send many images, send one archive", param="file")
         self._in_file = True
-        self.filename = options.get(b"filename", b"").decode("utf-8", "replace").rsplit("/", 1)[-1][:500] or "upload"
+        self.filename = clean_filename(options.get(b"filename", b"").decode("utf-8", "replace"))
         self.blob = self._open_blob()
 
     def _on_data(self, data: bytes, start: int, end: int) -> None:
@@ -119,21 +123,22 @@ class Form:
         self.complete = True
 
 
+def clean_filename(name: str) -> str:
+    """A file's own name out of what a client calls it, without characters that could mislead whoever reads it."""
+    return printable(re.split(r"[/\\]", name)[-1])[:_LONGEST_FILENAME] or "upload"
+
+
 def too_large(most: int) -> TooLargeError:
     """The refusal of an upload that is too large."""
     return TooLargeError(f"this server takes uploads of up to {most:,} bytes (PRETEXT_MAX_UPLOAD_BYTES)", param="file")
 
 
-def check_room(request: Request, blobs: Blobs, *, max_bytes: int, min_free: int) -> None:
-    """Refuse an upload that says how large it is, before it is sent.
+def check_room(blobs: Blobs, announced: int, *, min_free: int) -> None:
+    """Refuse bytes that would fill the disk, before they are sent.
 
     Raises:
-        TooLargeError: it is larger than the server takes.
-        DiskFullError: it would fill the disk.
+        DiskFullError: they would.
     """
-    announced = int(request.headers.get("content-length") or 0)
-    if announced > max_bytes + _LONGEST_FIELD * _MOST_PARTS:
-        raise too_large(max_bytes)
     free = blobs.free_bytes()
     if free is not None and announced + min_free > free:
         raise DiskFullError(
@@ -158,16 +163,21 @@ async def receive(
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
         raise InvalidError(f"send the upload as multipart/form-data with a part `file`: curl -F file=@{example}", param="file")
-    check_room(request, blobs, max_bytes=max_bytes, min_free=min_free)
+    announced = int(request.headers.get("content-length") or 0)
+    if announced > max_bytes + _LONGEST_FIELD * _MOST_PARTS:
+        raise too_large(max_bytes)
+    check_room(blobs, announced, min_free=min_free)
     with ExitStack() as stack:
         form = Form(boundary, lambda: stack.enter_context(blobs.writer(key)), max_bytes)
-        buffer = bytearray()
-        async for chunk in request.stream():
-            buffer += chunk
-            if len(buffer) >= _BUFFER:
-                await _in_thread(form.feed, bytes(buffer))
-                buffer.clear()
-        await _in_thread(form.feed, bytes(buffer))
+        feeder = Feeder(lambda chunks: form.feed(b"".join(chunks)))
+        try:
+            async for chunk in request.stream():
+                await feeder.add(chunk)
+            await feeder.finish()
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await feeder.settle()
+            raise
         if not form.complete:
             raise InvalidError("the upload ended before the end of the form; send it again")
         if form.blob is None:

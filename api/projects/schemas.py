@@ -68,7 +68,7 @@ class StoredOut(Resource):
     """Bytes that a project stores."""
 
     datasets: int
-    """Uploads that wait for their ingest, and datasets."""
+    """Uploads, as large as they were announced, and datasets."""
     models: int
     """Models' files."""
     pictures: int

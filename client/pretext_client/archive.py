@@ -2,8 +2,10 @@
 
 import os
 import tarfile
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from pretext_client.errors import TransferFailed
@@ -22,6 +24,8 @@ class Member:
     """Its name in the archive, with slashes."""
     size: int
     """Bytes."""
+    modified: int = 0
+    """When it was changed last, in nanoseconds. It does not go into the archive; it tells whether the file is still the same."""
 
     def header(self) -> bytes:
         """What stands before its bytes. Owners, times and modes are left out: they are nobody's business at the server."""
@@ -64,7 +68,8 @@ def members(sources: Iterable[Path]) -> list[Member]:
 def _under(source: Path, name: str) -> Iterator[Member]:
     try:
         if not source.is_dir():
-            yield Member(source, name or source.name, source.stat().st_size)
+            found = source.stat()
+            yield Member(source, name or source.name, found.st_size, found.st_mtime_ns)
             return
         for entry in os.scandir(source):
             if entry.name.startswith(".") or entry.is_symlink():
@@ -73,7 +78,8 @@ def _under(source: Path, name: str) -> Iterator[Member]:
             if entry.is_dir():
                 yield from _under(Path(entry.path), inner)
             elif entry.is_file():
-                yield Member(Path(entry.path), inner, entry.stat().st_size)
+                found = entry.stat()
+                yield Member(Path(entry.path), inner, found.st_size, found.st_mtime_ns)
     except OSError as error:
         raise TransferFailed(f"cannot read {error.filename or source}: {error.strerror}") from error
 
@@ -83,28 +89,50 @@ def size(found: Iterable[Member]) -> int:
     return sum(member.space for member in found) + len(_END)
 
 
-def tar(found: Iterable[Member]) -> Iterator[bytes]:
+def tar(found: Sequence[Member], start: int = 0, ends: Sequence[int] | None = None) -> Iterator[bytes]:
     """The archive, bit by bit.
+
+    Args:
+        found: its files.
+        start: bytes at its beginning that are left out.
+        ends: where each file's part of it ends, if that is known; else it is found out where there is a start.
 
     Raises:
         TransferFailed: a file is gone or has another size than before.
     """
-    for member in found:
-        yield member.header()
-        yield from content(member.path, member.size)
-        yield bytes(-member.size % _BLOCK)
-    yield _END
+    first = 0
+    if start:
+        ends = ends_of(found) if ends is None else ends
+        first = bisect_right(ends, start)
+        start -= ends[first - 1] if first else 0
+    for number in range(first, len(found)):
+        member = found[number]
+        header = member.header()
+        yield header[start:]
+        start = max(0, start - len(header))
+        if start < member.size or not member.size:
+            yield from content(member.path, member.size, start)
+        start = max(0, start - member.size)
+        yield bytes(-member.size % _BLOCK)[start:]
+        start = 0
+    yield _END[start:]
 
 
-def content(path: Path, expected: int) -> Iterator[bytes]:
-    """A file of `expected` bytes, bit by bit.
+def ends_of(found: Iterable[Member]) -> list[int]:
+    """Where each file's part of the archive ends."""
+    return list(accumulate(member.space for member in found))
+
+
+def content(path: Path, expected: int, start: int = 0) -> Iterator[bytes]:
+    """A file of `expected` bytes, bit by bit, from a place on.
 
     Raises:
         TransferFailed: it cannot be read, or has another size by now.
     """
-    left = expected
+    left = expected - start
     try:
         with path.open("rb") as file:
+            file.seek(start)
             while left and (chunk := file.read(min(_CHUNK, left))):
                 left -= len(chunk)
                 yield chunk

@@ -16,6 +16,8 @@ from pretext_client.session import EXIT_FAILED, Options, Session, session
 from pretext_client.shown import bytes_, moment, outline
 from pretext_client.types import Dataset, Event, Job
 
+_REFUSED_SHOWN = 10
+
 
 class Kind(StrEnum):
     """What is in an upload."""
@@ -65,11 +67,13 @@ def upload(
 ) -> None:
     """Upload images or videos. No labels and no class folders are needed."""
     with session(context) as run:
-        run.interrupted = "Stopped; the upload was not finished, and the server keeps nothing of it."
+        run.interrupted = "Stopped. Of a large upload the server keeps what has arrived: the same command goes on from there."
         dataset = upload_with_bar(run.client, path[0] if len(path) == 1 else path, run.output.err, name=name, kind=kind.value)
         if wait:
             dataset = _ingested(run, dataset)
         run.output.value(dataset, _about(dataset))
+        if dataset.refused:
+            _tell_refused(run, dataset)
         if dataset.state == "failed":
             raise typer.Exit(EXIT_FAILED)
 
@@ -81,6 +85,15 @@ def _ingested(run: Session, dataset: Dataset) -> Dataset:
         watch_job(run.client, dataset.job_id, run.output.err)
         return run.client.datasets.get(dataset.id)
     return dataset
+
+
+def _tell_refused(run: Session, dataset: Dataset) -> None:
+    """The first files that were refused, each with its reason."""
+    for one in islice(run.client.datasets.refused(dataset.id), _REFUSED_SHOWN):
+        run.output.note(f"refused: {one.name}: {one.reason}")
+    more = (dataset.refused or 0) - _REFUSED_SHOWN
+    if more > 0:
+        run.output.note(f"… and {more:,} more: {run.prefix} report {dataset.id}")
 
 
 def _about(dataset: Dataset) -> str:

@@ -8,8 +8,9 @@ from urllib.parse import quote
 from pretext_client.errors import JobFailed, PretextError
 from pretext_client.http import Call, Http
 from pretext_client.jobs import Jobs
+from pretext_client.tus import RESUMABLE_BYTES, NotTakenError, Transfer
 from pretext_client.types import Dataset, Job, Refused, Report, Sample
-from pretext_client.upload import OnBytes, Source, form
+from pretext_client.upload import OnBytes, Payload, Source, form, payload
 
 _PATH = "/v1/datasets"
 
@@ -32,6 +33,9 @@ class Datasets:
     ) -> Dataset:
         """Upload images or videos. The dataset is `ingesting` at first; `wait` waits until it is ready.
 
+        What is larger than some megabytes goes over in parts: where the connection breaks or the server is restarted, it goes on
+        from there, at once or when the same is uploaded again later, also by another process of the same user.
+
         Args:
             source: an archive (zip, tar, tar.gz, tar.zst) or a single image or video, sent as it is; or a folder, or several files
                 and folders, sent as a tar. Hidden files and symbolic links are left out. No labels and no class folders are needed.
@@ -45,13 +49,32 @@ class Datasets:
             ApiError: the server refuses the upload, because it is too large for instance.
             ConnectionFailed: the server cannot be reached.
         """
+        found = payload(source)
+        name = name or found.title
         fields = {
             "name": name,
             "kind": None if kind == "auto" else kind,
             "metadata": json.dumps(dict(metadata)) if metadata else None,
         }
-        body = form(source, {key: value for key, value in fields.items() if value}, on_progress)
+        if found.size > RESUMABLE_BYTES:
+            wanted = {"name": name, "kind": kind, "metadata": dict(metadata or {})}
+            made = self._resumable(found, {key: value for key, value in wanted.items() if value}, on_progress)
+            if made is not None:
+                return made
+        body = form(found, {key: value for key, value in fields.items() if value}, on_progress)
         return Dataset.of(self._http.json(Call("POST", _PATH, headers={"Idempotency-Key": uuid.uuid4().hex}, body=body)))
+
+    def _resumable(self, found: Payload, wanted: dict[str, object], on_progress: OnBytes | None) -> Dataset | None:
+        """Upload in parts that can be resumed; None if the server takes no such uploads."""
+        transfer = Transfer(self._http, found, on_progress)
+        try:
+            unfinished = transfer.run()
+        except NotTakenError:
+            return None
+        body = {"upload_id": unfinished.upload_id, **wanted}
+        made = Dataset.of(self._http.json(Call("POST", _PATH, headers={"Idempotency-Key": unfinished.key}, json=body)))
+        transfer.made()
+        return made
 
     def list(self, *, state: str | None = None) -> Iterator[Dataset]:
         """All datasets, the newest first; pages are fetched as needed."""

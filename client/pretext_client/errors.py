@@ -72,7 +72,7 @@ class Unauthorized(ApiError):
 
 
 class NotFound(ApiError):
-    """There is no such thing (404)."""
+    """There is no such thing (404), or no more (410)."""
 
 
 class Conflict(ApiError):
@@ -88,7 +88,7 @@ class TooLarge(ApiError):
 
 
 class Unavailable(ApiError):
-    """The server cannot answer just now (429, 502, 503, 504), and several tries have not changed that."""
+    """The server cannot answer just now (408, 423, 429, 502, 503, 504), and several tries have not changed that."""
 
 
 _CLASSES: Mapping[int, type[ApiError]] = {
@@ -96,9 +96,12 @@ _CLASSES: Mapping[int, type[ApiError]] = {
     401: Unauthorized,
     403: Unauthorized,
     404: NotFound,
+    408: Unavailable,
     409: Conflict,
+    410: NotFound,
     413: TooLarge,
     422: InvalidRequest,
+    423: Unavailable,
     429: Unavailable,
     502: Unavailable,
     503: Unavailable,

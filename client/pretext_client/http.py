@@ -90,6 +90,18 @@ class Http:
         except (JSONDecodeError, UnicodeDecodeError) as error:
             raise PretextError(f"what answers at {self.place.url} is no Pretext Server: the answer is no JSON") from error
 
+    def headers(self, call: Call) -> Mapping[str, str]:
+        """Send a request, again where that helps, and return the answer's headers.
+
+        Raises:
+            ApiError: the server has refused it.
+            ConnectionFailed: the server cannot be reached.
+        """
+        response = self._send(call)
+        if response.is_error:
+            raise self._refusal(response)
+        return response.headers
+
     def pages(self, path: str, params: Params, value: type[ValueT], cursor: Callable[[ValueT], str | int]) -> Iterator[ValueT]:
         """Every record of a list, page after page. `cursor` says how a record is named in `after`."""
         after: str | int | None = None

@@ -106,10 +106,13 @@ class ByteRate:
         self._meter = shown
         self._what = what
         self._start = time.monotonic()
+        self._before: int | None = None
 
     def __call__(self, done: int, total: int) -> None:
+        if self._before is None or done < self._before:
+            self._before = done  # what was there from an earlier time was not fast now
         seconds = time.monotonic() - self._start
-        rate = done / seconds if seconds > 0 else 0.0
+        rate = (done - self._before) / seconds if seconds > 0 else 0.0
         left = f"  {duration((total - done) / rate)} left" if rate and done < total else ""
         self._meter.show(self._what, done, total, f"{bytes_(done)} of {bytes_(total)}  {bytes_(rate)}/s{left}")
 

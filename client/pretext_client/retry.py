@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-PASSING = frozenset({429, 502, 503, 504})
+PASSING = frozenset({408, 423, 429, 502, 503, 504})
 """Statuses that may be gone a moment later."""
 
 

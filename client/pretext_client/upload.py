@@ -3,6 +3,8 @@
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from pretext_client import archive
@@ -14,7 +16,22 @@ OnBytes = Callable[[int, int], None]
 """Is told how many bytes have gone over, of how many."""
 
 
-def form(source: Source | Iterable[Source], fields: Mapping[str, str], on_progress: OnBytes | None = None) -> Body:
+@dataclass(frozen=True)
+class Payload:
+    """What is uploaded: a file, or an archive that is made while it is sent."""
+
+    name: str
+    size: int
+    """Bytes."""
+    chunks: Callable[[int], Iterator[bytes]]
+    """Its content from a place on, the same bytes each time."""
+    fingerprint: str
+    """Tells it from everything else, and from itself when a file has changed."""
+    title: str | None = None
+    """What people call it, if that is not the name."""
+
+
+def form(source: Source | Iterable[Source] | Payload, fields: Mapping[str, str], on_progress: OnBytes | None = None) -> Body:
     """The form that uploads something. Its length is exact; the small fields stand before the file.
 
     Args:
@@ -25,7 +42,8 @@ def form(source: Source | Iterable[Source], fields: Mapping[str, str], on_progre
     Raises:
         TransferFailed: there is nothing that could be sent.
     """
-    filename, size, chunks = _file(source)
+    sent = source if isinstance(source, Payload) else payload(source)
+    filename, size, chunks = sent.name, sent.size, sent.chunks
     boundary = f"pretext{secrets.token_hex(16)}"
     head = b"".join(_part(boundary, f'name="{name}"') + value.encode() + b"\r\n" for name, value in fields.items())
     head += _part(boundary, f'name="file"; filename="{_quoted(filename)}"', "Content-Type: application/octet-stream\r\n")
@@ -34,7 +52,7 @@ def form(source: Source | Iterable[Source], fields: Mapping[str, str], on_progre
     def whole() -> Iterator[bytes]:
         yield head
         sent = 0
-        for chunk in chunks():
+        for chunk in chunks(0):
             yield chunk
             sent += len(chunk)
             if on_progress is not None:
@@ -44,18 +62,32 @@ def form(source: Source | Iterable[Source], fields: Mapping[str, str], on_progre
     return Body(f"multipart/form-data; boundary={boundary}", len(head) + size + len(tail), whole)
 
 
-def _file(source: Source | Iterable[Source]) -> tuple[str, int, Callable[[], Iterator[bytes]]]:
-    """Name, size and content of what is uploaded."""
+def payload(source: Source | Iterable[Source]) -> Payload:
+    """What an upload of something sends.
+
+    Raises:
+        TransferFailed: there is nothing that could be sent.
+    """
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         if not path.is_dir():
             size = _size(path)
-            return path.name, size, lambda: archive.content(path, size)
+            file = archive.Member(path, path.name, size, path.stat().st_mtime_ns)
+            return Payload(path.name, size, lambda start: archive.content(path, size, start), _fingerprint([file]))
         paths, name = [path], path.resolve().name or "images"
     else:
         paths, name = [Path(one) for one in source], "images"
     found = archive.members(paths)
-    return f"{name}.tar", archive.size(found), lambda: archive.tar(found)
+    ends = archive.ends_of(found)
+    return Payload(f"{name}.tar", archive.size(found), lambda start: archive.tar(found, start, ends), _fingerprint(found), name)
+
+
+def _fingerprint(found: Iterable[archive.Member]) -> str:
+    digest = sha256()
+    for member in found:
+        told = f"{member.path.resolve()}\0{member.name}\0{member.size}\0{member.modified}\n"
+        digest.update(told.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def _size(path: Path) -> int:

@@ -1,7 +1,7 @@
 """Give everything a project; members, scopes of keys, quotas, usage and the audit log.
 
 Revision ID: 0011
-Revises: 0004
+Revises: 0010
 """
 
 import sqlalchemy as sa
@@ -9,13 +9,13 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = '0011'
-down_revision = '0004'
+down_revision = '0010'
 branch_labels = None
 depends_on = None
 
 Json = sa.JSON().with_variant(postgresql.JSONB(), 'postgresql')
 DEFAULT = 'proj_default'
-OWNED = ('api_keys', 'datasets', 'evaluations', 'jobs', 'models')
+OWNED = ('api_keys', 'datasets', 'evaluations', 'jobs', 'models', 'uploads')
 REPEATABLE = ('datasets', 'jobs', 'models')
 
 

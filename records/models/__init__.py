@@ -11,6 +11,7 @@ from records.models.metric import JobMetric
 from records.models.model import Model, ModelFile
 from records.models.picture import JobPicture
 from records.models.project import DEFAULT_PROJECT, Member, Project, Usage
+from records.models.upload import Upload
 from records.models.worker import Worker
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "ModelFile",
     "Owned",
     "Project",
+    "Upload",
     "Usage",
     "Worker",
 ]

@@ -24,7 +24,10 @@ class Dataset(Owned, Base):
     """`ingesting`, `ready` or `failed`."""
     filename: Mapped[str] = mapped_column(String(500))
     upload_bytes: Mapped[int] = mapped_column(BigInteger)
-    upload_sha256: Mapped[str] = mapped_column(String(64))
+    upload_sha256: Mapped[str | None] = mapped_column(String(64))
+    """None if it came as a resumable upload, whose parts no single process may have seen."""
+    upload_id: Mapped[str | None] = mapped_column(String(40))
+    """The resumable upload that it was made of."""
     upload_key: Mapped[str | None] = mapped_column(String(200))
     """Blob with the upload as it came; none once it is ingested."""
     kind: Mapped[str | None] = mapped_column(String(8))

@@ -17,12 +17,16 @@ def create(
     dataset_id: str,
     name: str,
     filename: str,
-    upload: tuple[str, int, str],
+    upload: tuple[str, int, str | None],
     metadata: dict[str, str],
     idempotency_key: str | None,
     kind: str | None = None,
+    upload_id: str | None = None,
 ) -> Dataset:
-    """Make a dataset of an upload (its blob's key, bytes and SHA-256), and the job that ingests it, for the kind if it is known."""
+    """Make a dataset of an upload, and the job that ingests it, for the kind if it is known.
+
+    `upload` is its blob's key, its bytes, and its SHA-256 if that is known.
+    """
     key, size, sha256 = upload
     dataset = Dataset(
         id=dataset_id,
@@ -33,6 +37,7 @@ def create(
         upload_key=key,
         upload_bytes=size,
         upload_sha256=sha256,
+        upload_id=upload_id,
         meta=metadata,
         idempotency_key=idempotency_key,
         created_at=now(session),
@@ -43,14 +48,14 @@ def create(
     return dataset
 
 
-def replayed(session: Session, key: str | None, sha256: str | None = None) -> Dataset | None:
+def replayed(session: Session, key: str | None, sha256: str | None = None, upload_id: str | None = None) -> Dataset | None:
     """The dataset that an earlier upload with this idempotency key made.
 
     Raises:
         IdempotencyError: that upload had other content.
     """
     dataset = session.scalar(select(Dataset).where(Dataset.idempotency_key == key)) if key else None
-    if dataset is not None and sha256 is not None and dataset.upload_sha256 != sha256:
+    if dataset is not None and (dataset.upload_sha256, dataset.upload_id) != (sha256, upload_id):
         raise IdempotencyError
     return dataset
 

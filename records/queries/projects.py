@@ -19,6 +19,7 @@ from records.models import (
     Model,
     ModelFile,
     Project,
+    Upload,
     Usage,
 )
 from records.queries import pages
@@ -112,6 +113,10 @@ def stored(session: Session, project_id: str) -> Stored:
         select(Dataset.shards, Dataset.upload_key, Dataset.upload_bytes).where(Dataset.project_id == project_id)
     ):
         datasets += sum(shard["bytes"] for shard in shards or []) + (size if upload_key is not None else 0)
+    unfinished = select(func.sum(Upload.bytes)).where(
+        Upload.project_id == project_id, Upload.dataset_id.is_(None), Upload.expires_at > now(session)
+    )
+    datasets += int(session.scalar(unfinished) or 0)
     of_models = select(func.sum(ModelFile.bytes)).join(Model, Model.id == ModelFile.model_id).where(Model.project_id == project_id)
     of_jobs = select(func.sum(JobPicture.bytes)).join(Job, Job.id == JobPicture.job_id).where(Job.project_id == project_id)
     files = session.scalars(select(Evaluation.files).where(Evaluation.project_id == project_id))

@@ -201,8 +201,10 @@ def _take(name: str, content: bytes, result: Result, labelling: Labelling, repor
         writer.add_video(VideoRow(content, printable(name), result.facts, result.preview, label, split))
         report.take_video(name, result, len(content), label, split)
     else:
-        writer.add(Row(content, printable(name), result.width, result.height, label, split))
-        report.take(result, len(content), label, split)
+        image = content if result.end == len(content) else content[: result.end]
+        writer.add(Row(image, printable(name), result.width, result.height, label, split))
+        report.take(result, len(image), label, split)
+        report.left_out(len(content) - len(image))
 
 
 def _batches(source: Source, scan: _Scan, report: Report, stop: StopRequest, limits: Limits) -> Iterator[Batch]:

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import NamedTuple
 
 from ssl_core.images import ImageError, inspect, quiet
+from ssl_core.ingest.ends import end_of
 from ssl_core.ingest.kinds import Kind
 from ssl_core.ingest.limits import Limits
 from ssl_core.ingest.refusal import Refusal
@@ -37,6 +38,9 @@ class Checked(NamedTuple):
     width: int
     height: int
     digest: bytes
+    """Of what is stored of it."""
+    end: int
+    """Bytes of the image; what the file has behind them is not stored."""
 
 
 class CheckedVideo(NamedTuple):
@@ -80,8 +84,10 @@ def check(content: bytes, max_pixels: int) -> Checked:
     Raises:
         ImageError: it is no usable image.
     """
-    facts = inspect(content, max_pixels=max_pixels)
-    return Checked(facts.format, facts.mode, facts.width, facts.height, sha256(content).digest()[:DIGEST_BYTES])
+    end = end_of(content)
+    image = content if end is None or end == len(content) else content[:end]
+    facts = inspect(image, max_pixels=max_pixels)
+    return Checked(facts.format, facts.mode, facts.width, facts.height, sha256(image).digest()[:DIGEST_BYTES], len(image))
 
 
 def cores() -> int:
@@ -150,7 +156,7 @@ class Checker:
 
     def _new_pool(self, processes: int) -> ProcessPoolExecutor:
         # Forked: all they need is loaded here already, and there is no thread yet that could hold a lock.
-        most = self._limits.max_decoder_bytes if self._kind == "video" else None
+        most = self._limits.max_decoder_bytes
         return ProcessPoolExecutor(processes, get_context("fork"), initializer=_start, initargs=(os.getpid(), most))
 
 
@@ -158,11 +164,10 @@ class _TooSlowError(BaseException):
     """No `Exception`, for decoders are wrapped in code that takes each of those for a damaged file."""
 
 
-def _start(parent: int, most_bytes: int | None) -> None:
+def _start(parent: int, most_bytes: int) -> None:
     die_with(parent)
-    if most_bytes is not None:
-        taken = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
-        resource.setrlimit(resource.RLIMIT_AS, (taken + most_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    taken = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    resource.setrlimit(resource.RLIMIT_AS, (taken + most_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]))
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches them too; their parent decides what becomes of them
     signal.signal(signal.SIGALRM, _too_slow)

@@ -17,7 +17,7 @@ from ssl_core.images import ImageError, decode_rgb
 from ssl_core.ingest.entries import Entry
 from ssl_core.ingest.labels import IMAGE_SUFFIXES
 from ssl_core.ingest.names import parts_of
-from ssl_core.videos import SUFFIXES, is_video
+from ssl_core.videos import MAX_PIXELS, SUFFIXES, is_video
 
 Kind = Literal["image", "video"]
 _AMBIGUOUS = (".gif", ".webp")
@@ -128,7 +128,7 @@ class Guess:
 
 def _small(entry: Entry) -> npt.NDArray[np.float32] | None:
     try:
-        image = decode_rgb(entry.read(), target=_THUMBNAIL)
+        image = decode_rgb(entry.read(), target=_THUMBNAIL, max_pixels=MAX_PIXELS)  # a larger one is no frame
     except ImageError:
         return None
     return np.asarray(image.resize((_THUMBNAIL, _THUMBNAIL)), np.float32)

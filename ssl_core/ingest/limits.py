@@ -34,4 +34,4 @@ class Limits(Spec):
     max_frame_pixels: int = Field(default=FRAME_PIXELS, ge=1)
     """Largest frame of a video, in pixels."""
     max_decoder_bytes: int = Field(default=4 << 30, ge=1 << 26)
-    """Most memory that decoding a video may take, in bytes."""
+    """Most memory that decoding an image or a video may take, in bytes."""

@@ -47,6 +47,8 @@ class Report:
         self._videos = VideoCounts()
         self._started = time.monotonic()
         self._bytes = 0
+        self._with_rest = 0
+        self._rest = 0
         self._formats: Counter[str] = Counter()
         self._modes: Counter[str] = Counter()
         self._sizes: Counter[tuple[int, int]] = Counter()
@@ -71,6 +73,11 @@ class Report:
         self._formats[checked.format] += 1
         self._modes[checked.mode] += 1
         self._take((checked.width, checked.height), checked.digest, size, label, split)
+
+    def left_out(self, size: int) -> None:
+        """Note bytes behind the end of an image, which were not stored."""
+        self._with_rest += size > 0
+        self._rest += size
 
     def take_video(self, name: str, checked: CheckedVideo, size: int, label: int | None, split: str | None) -> None:
         """Note a video that is taken."""
@@ -126,6 +133,11 @@ class Report:
             told.append(
                 f"{others:,} files were refused because the set was taken for one of {self._kind}s; if it is not, upload it again "
                 f"with `kind` {other}"
+            )
+        if self._rest:
+            told.append(
+                f"{self._with_rest:,} files have something behind the end of their image, {self._rest:,} bytes in all, such as a "
+                "second picture or an archive; the image was taken, and the rest was not"
             )
         return told + self._videos.warnings()
 

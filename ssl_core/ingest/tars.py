@@ -38,6 +38,8 @@ _EXTRA_HEADERS = frozenset(
 _IN_MEMORY = 16 << 20
 """Bytes of the list of members that are kept in memory; a longer one goes to a temporary file."""
 _PIECE = 1 << 20
+_XZ_BYTES = 256 << 20
+"""Most memory that unpacking an .xz file may take; its highest level takes 65 MB."""
 
 
 class _Readable(Protocol):
@@ -60,8 +62,32 @@ def _open_bzip(file: BinaryIO) -> _Readable:
     return bz2.BZ2File(file)
 
 
+class _Xz:
+    """An unpacked .xz file. `lzma.LZMAFile` would take as much memory as the file asks for, up to 4 GiB."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._unpacker = lzma.LZMADecompressor(memlimit=_XZ_BYTES)
+
+    def read(self, size: int, /) -> bytes:
+        while True:
+            if self._unpacker.eof:  # another stream may follow
+                rest = self._unpacker.unused_data.lstrip(b"\0") or self._file.read(_PIECE).lstrip(b"\0")
+                if not rest:
+                    return b""
+                self._unpacker = lzma.LZMADecompressor(memlimit=_XZ_BYTES)
+            elif self._unpacker.needs_input:
+                rest = self._file.read(_PIECE)
+                if not rest:
+                    raise EOFError("it is cut off")
+            else:
+                rest = b""
+            if data := self._unpacker.decompress(rest, size):
+                return data
+
+
 def _open_xz(file: BinaryIO) -> _Readable:
-    return lzma.LZMAFile(file)
+    return _Xz(file)
 
 
 def compression(head: bytes) -> tuple[str, Opener] | None:

@@ -26,7 +26,7 @@ def script() -> Iterator[Script]:
             told.seen.append(Seen(self.command, parts.path, query, headers, body))
             told.next(self.command, parts.path)(self)
 
-        do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815  names that http.server looks for
+        do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815  names that http.server looks for
 
         def log_message(self, *arguments: object) -> None:
             pass
@@ -45,6 +45,7 @@ def _no_server_of_the_user(monkeypatch, tmp_path_factory):
     for name in ("PRETEXT_URL", "PRETEXT_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PRETEXT_DATA_DIR", str(tmp_path_factory.mktemp("no-server")))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
 
 
 @pytest.fixture

@@ -52,7 +52,8 @@ def answer(body: object, status: int = 200, **headers: str) -> Step:
             handler.send_header(name.replace("_", "-"), value)
         handler.send_header("Content-Length", str(len(content)))
         handler.end_headers()
-        handler.wfile.write(content)
+        if handler.command != "HEAD":
+            handler.wfile.write(content)
 
     return step
 

@@ -40,8 +40,11 @@ class TestUpload:
         script.on("GET", EVENTS, answer(progressed(1)))
         script.on("GET", "/v1/jobs/job_1", answer(DONE))
         script.on("GET", "/v1/datasets/ds_1", answer({**DATASET, "refused": 1}))
+        refused = {"name": "notes\u202e.txt", "code": "not_an_image", "reason": "it is text"}
+        script.on("GET", "/v1/datasets/ds_1/report", answer({"report": {}, "refused": {"data": [refused], "has_more": False}}))
         result = pretext("upload", str(tmp_path / "a.zip"))
         assert result.exit_code == 0
+        assert "refused: notes\ufffd.txt: it is text" in result.stderr
         assert result.stdout == "ds_1  3 images, 1 refused (pretext report ds_1)\n"
 
     def test_can_come_back_at_once(self, script, pretext, tmp_path):

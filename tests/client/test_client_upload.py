@@ -96,7 +96,7 @@ class TestFolderUpload:
         (folder / "sea" / "a.png").write_bytes(b"a" * 100)
         client.datasets.upload(folder)
         name, content = parsed(script.seen[0])["file"]
-        assert name == "holiday.tar"
+        assert (name, parsed(script.seen[0])["name"]) == ("holiday.tar", "holiday")
         with tarfile.open(fileobj=io.BytesIO(content)) as opened:
             assert opened.getnames() == ["sea/a.png"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from records.blobs import LocalBlobs, file_sha256, open_blobs
-from records.errors import DiskFullError
+from records.errors import DiskFullError, LockedError
 
 
 class TestLocalBlobs:
@@ -71,3 +71,37 @@ class TestOpenBlobs:
     def test_says_what_it_takes(self, url: str):
         with pytest.raises(ValueError, match="file:///a/folder"):
             open_blobs(url)
+
+
+class TestGrowing:
+    def test_goes_on_where_it_was_and_becomes_a_blob_without_a_copy(self, blobs: LocalBlobs, tmp_path: Path):
+        for content in (b"one", b"two"):
+            with blobs.grow("uploads/up_1/content") as growing:
+                growing.write(content)
+        with blobs.grow("uploads/up_1/content") as growing:
+            assert growing.size == blobs.grown("uploads/up_1/content") == 6
+            with pytest.raises(FileNotFoundError):
+                blobs.path("uploads/up_1/content")
+            blobs.ripen("uploads/up_1/content", "datasets/ds_1/upload")
+        (source,) = (tmp_path / "data" / "blobs" / "uploads" / "up_1").iterdir()
+        assert blobs.path("datasets/ds_1/upload").stat().st_ino == source.stat().st_ino
+        blobs.delete("uploads/up_1")
+        assert blobs.path("datasets/ds_1/upload").read_bytes() == b"onetwo"
+        assert blobs.grown("uploads/up_1/content") == 0
+
+    def test_is_held_by_one_alone_and_what_was_written_stays(self, blobs: LocalBlobs):
+        with blobs.grow("a/b") as growing:
+            growing.write(b"kept")
+            with pytest.raises(LockedError), blobs.grow("a/b"):
+                pass
+        assert blobs.grown("a/b") == 4
+
+    def test_can_be_cut(self, blobs: LocalBlobs):
+        with blobs.grow("a/b") as growing:
+            growing.write(b"12345")
+            growing.cut(9)
+            growing.cut(2)
+            growing.write(b"x")
+            assert growing.size == 3
+        blobs.ripen("a/b", "c")
+        assert blobs.path("c").read_bytes() == b"12x"

@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 
 from records.blobs import LocalBlobs
 from records.database import Database
-from records.models import Job, Model
-from records.queries import datasets, events, jobs, leases, models, projects
+from records.models import Job, Model, Upload
+from records.queries import datasets, events, jobs, leases, models, projects, uploads
 from records.settings import Settings
 from records.states import JobState
 from tests import factories
@@ -289,3 +289,23 @@ class TestNothingIsLost:
         engine.start()
         until(lambda: job_id in told)
         engine.close()
+
+
+class TestSweep:
+    def test_uploads_that_nobody_finished_are_thrown_away(self, engine: Engine, database: Database, blobs: LocalBlobs):
+        with database.write() as session:
+            ids = [
+                uploads.create(session, filename="a", size=9, meta="", hours=hours, most=9, most_bytes=99).id for hours in (-1, 1)
+            ]
+        for upload_id in ids:
+            with blobs.grow(uploads.key_of(upload_id)) as growing:
+                growing.write(b"x")
+        engine.start()
+        until(lambda: blobs.grown(uploads.key_of(ids[0])) == 0)
+        until(lambda: not _is_there(database, ids[0]))
+        assert (blobs.grown(uploads.key_of(ids[1])), _is_there(database, ids[1])) == (1, True)
+
+
+def _is_there(database: Database, upload_id: str) -> bool:
+    with database.read() as session:
+        return session.get(Upload, upload_id) is not None

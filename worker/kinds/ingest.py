@@ -24,7 +24,8 @@ class Ingest:
         self._prefix = f"datasets/{dataset.id}/attempt-{job.attempt}"
         self._place = place
         source = place.blobs.path(dataset.upload_key)
-        arguments = ["ingest", str(source), "--filename", dataset.filename, "--kind", dataset.kind or "auto"]
+        # In one word: a name that begins with a dash would be taken for an option.
+        arguments = ["ingest", str(source), f"--filename={dataset.filename}", "--kind", dataset.kind or "auto"]
         return [*arguments, "--out", str(place.out)]
 
     def store(self, place: Workplace) -> None:

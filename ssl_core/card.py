@@ -24,6 +24,7 @@ classifier or a nearest-neighbour search can work with.
 | pretext task | {task} |
 | length | {steps:,} steps of {batch} {samples} ({epochs} epochs) |
 | optimizer | {optimizer}, peak learning rate {rate:g}, {precision}, seed {seed} |
+| verdict | {verdict} |
 | time | {seconds:.0f} s at {speed:,.{digits}f} {samples}/s |
 {figures}
 Largest relative difference between the features of the trained network and those of the file: {difference:.1g}.
@@ -239,7 +240,8 @@ def model_card(config: dict[str, Any]) -> str:
         features=config["features"],
         parameters=config["parameters"],
         size=config["image_size"],
-        steps=spec["steps"],
+        steps=training.get("steps") or spec["steps"],
+        verdict=(training.get("verdict") or {}).get("sentence", ""),
         batch=spec["batch_size"],
         epochs=spec["epochs"],
         optimizer=spec["optimizer"]["name"],

@@ -79,8 +79,15 @@ class Batches:
 
     def sample(self, count: int) -> Tensor:
         """The same few images or clips every time, as of `since`; min(count, N) or min(count, C) of them."""
+        return self.rows(self.sampled(count))
+
+    def sampled(self, count: int) -> Tensor:
+        """Which images or clips `sample` shows: int64 (min(count, N),)."""
         generator = torch.Generator().manual_seed(derived_seed(self._seed, "sample", 0))
-        index = torch.randperm(self._count, generator=generator)[:count]
+        return torch.randperm(self._count, generator=generator)[:count]
+
+    def rows(self, index: Tensor) -> Tensor:
+        """Images or clips by number, as of `since`. Clips begin in the middle of where they may."""
         if self._clips is not None:
             index = self._frames_of(index, torch.full((len(index),), 0.5))
         return self._shaped(self._images.index_select(0, index.flatten().to(self._images.device)).to(self._device))

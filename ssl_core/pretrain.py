@@ -143,7 +143,10 @@ def _train(
         lay_out(task)
         batches = Batches(images.images, spec.batch_size, spec.seed, device, clips=images.clips)
         folder = out / "checkpoints"
-        trainer = Trainer(task, spec, batches, out, events, stop, checkpoint_seconds=checkpoint_seconds)
+        labels = images.labels if spec.follow_knn else None
+        if labels is not None and images.clips is not None:
+            labels = labels[images.clips.videos]
+        trainer = Trainer(task, spec, batches, out, events, stop, checkpoint_seconds=checkpoint_seconds, labels=labels)
         found = trainer.resume([resume] if resume is not None else checkpoint.newest_first(folder))
         if resume is not None and not found:
             raise UserError("damaged_checkpoint", f"{resume} cannot be read; leave it out to go on from the newest one in {folder}")
@@ -154,11 +157,14 @@ def _train(
         if "can't allocate memory" not in str(error):
             raise
         raise _out_of_memory(spec, error) from error
-    at_end = {"step": spec.steps, "epoch": spec.epochs, "epochs": spec.epochs, **trained.last}
+    verdict = None if trained.verdict is None else trained.verdict.told()
+    at_end = {"verdict": verdict, "step": trained.steps, "epoch": spec.epochs, "epochs": spec.epochs, **trained.last}
     rate = {rate_name(spec): trained.rate}
     events.emit("progress", phase="export", done=0, total=1, unit="models", **at_end, **rate)
     files = export_bundle(task.encoder, spec, images.facts, trained, out / "bundle")
-    events.emit("result", bundle=str(out / "bundle"), files=files, metrics=trained.last, steps=spec.steps, seconds=trained.seconds)
+    events.emit(
+        "result", bundle=str(out / "bundle"), files=files, metrics=trained.last, steps=trained.steps, seconds=trained.seconds
+    )
 
 
 def _out_of_memory(spec: ResolvedPretrain, error: BaseException) -> UserError:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,14 @@ from ssl_core import checkpoint
 from ssl_core.data import Batches, draw_as_of, draw_for
 from ssl_core.errors import InterruptedRun, UserError
 from ssl_core.events import Events, Ticker
+from ssl_core.history import History
+from ssl_core.monitor import Labels, Monitor
 from ssl_core.optim import rate_at, set_rate
 from ssl_core.pictures import save_picture
 from ssl_core.pretext import PretextTask
 from ssl_core.process import StopRequest
 from ssl_core.spec import ResolvedPretrain
+from ssl_core.verdict import Verdict
 
 _TELL_SECONDS = 0.5
 _MARK_SECONDS = 1.0
@@ -43,6 +46,14 @@ class Trained:
     """Time spent in training, over all attempts."""
     rate: float
     """Images, or clips, a second over that time; views that are made of one image count once."""
+    history: dict[str, list[float | None]] = field(default_factory=dict)
+    """The figures over the training, by name, and `step`."""
+    measured: dict[str, list[float | None]] = field(default_factory=dict)
+    """The features' figures, by name, and `step`, the first before the training."""
+    verdict: Verdict | None = None
+    """How it went."""
+    steps: int = 0
+    """That were taken: fewer than planned if it stopped early."""
 
 
 def rate_name(spec: ResolvedPretrain) -> str:
@@ -61,6 +72,7 @@ class Trainer:
         events: told of progress, metrics and checkpoints.
         stop: looked at between steps.
         checkpoint_seconds: seconds between checkpoints.
+        labels: of each image or clip, -1 where there is none, if the accuracy of nearest neighbours is to be followed.
     """
 
     def __init__(
@@ -73,6 +85,7 @@ class Trainer:
         stop: StopRequest,
         *,
         checkpoint_seconds: float,
+        labels: Labels | None = None,
     ) -> None:
         self._task = task
         self._spec = spec
@@ -91,6 +104,10 @@ class Trainer:
         self._sums_over = 0
         self._first: dict[str, float] = {}
         self._last: dict[str, float] = {}
+        self._history = History()
+        self._monitor = Monitor(task, spec, batches, self._report_every, labels)
+        self._verdict = Verdict("too_early", "too early to tell", 0)
+        self._alarmed = False
         self._seconds_before = 0.0
         self._started = time.monotonic()
         self._rate_name = rate_name(spec)
@@ -112,6 +129,8 @@ class Trainer:
             self._step, self._seconds_before = progress.step, progress.seconds
             self._sums, self._sums_over = progress.sums, progress.sums_over
             self._first, self._last = progress.first, progress.last
+            self._history = History(progress.history)
+            self._monitor.go_on(progress.measured)
             self._events.emit("log", level="info", message=f"resumed from the checkpoint of step {progress.step}")
             return True
         return False
@@ -128,7 +147,9 @@ class Trainer:
         self._save.due()
         if self._step == 0:
             self._draw(0)
+            self._monitor.look(0)
         self._task.train()
+        self._judge()
         for images in self._batches.since(self._step, self._spec.steps):
             self._train_step(images)
             if self._step % self._report_every == 0 or self._step == self._spec.steps:
@@ -137,6 +158,8 @@ class Trainer:
                 self._show_progress(self._means())
             if self._step % self._batches.per_epoch == 0 or self._step == self._spec.steps:
                 self._draw(self._epoch)
+            if self._ends_early:
+                break
             if self._stop and self._step < self._spec.steps:
                 self._checkpoint()
                 raise InterruptedRun
@@ -144,7 +167,9 @@ class Trainer:
                 self._checkpoint()
         self._check_weights()
         seconds = self._seconds
-        return Trained(self._first, self._last, seconds, self._spec.steps * self._spec.batch_size / seconds)
+        rate = self._step * self._spec.batch_size / seconds
+        figures = (self._history.columns(), self._monitor.state(), self._verdict, self._step)
+        return Trained(self._first, self._last, seconds, rate, *figures)
 
     def _train_step(self, images: Tensor) -> None:
         draw_as_of(self._spec.seed, self._step)
@@ -192,13 +217,37 @@ class Trainer:
         means = self._means()
         self._first = self._first or means
         self._last = means
+        self._history.add(self._step, means)
+        looked = self._monitor.look(self._step) if self._monitor.due(self._step) else {}
         rate = self._spec.optimizer.learning_rate * rate_at(self._step - 1, self._spec.steps, self._spec.optimizer)
-        values = {**means, "learning_rate": rate, self._rate_name: self._rate}
+        values = {**looked, **means, "learning_rate": rate, self._rate_name: self._rate}
         self._events.emit("metrics", step=self._step, epoch=self._epoch, values=values)
         self._sums, self._sums_over = {}, 0
+        self._judge()
         self._wonder(means)
         if self._tell.due() or self._step == self._spec.steps:
             self._show_progress(means)
+
+    def _judge(self) -> None:
+        """Form a verdict, and raise the alarm, once, if the features have collapsed."""
+        self._verdict = self._monitor.verdict(self._history.columns())
+        if self._verdict.state != "collapsed":
+            self._alarmed = False
+        elif self._spec.early_stopping is not None:
+            raise UserError("collapsed", self._verdict.sentence)
+        elif not self._alarmed:
+            self._alarmed = True
+            self._events.emit("log", level="warning", message=self._verdict.sentence)
+
+    @property
+    def _ends_early(self) -> bool:
+        """Whether it was asked to end when it no longer improves, and does not. Looked at where figures are kept alone."""
+        asked = self._spec.early_stopping is not None and self._step % self._report_every == 0 and self._step < self._spec.steps
+        if asked and self._verdict.state == "plateau":
+            told = f"stops after {self._step} of {self._spec.steps} steps: {self._verdict.sentence}"
+            self._events.emit("log", level="info", message=told)
+            return True
+        return False
 
     def _wonder(self, means: dict[str, float]) -> None:
         """Warn, once, of a task that is learned suspiciously well or not at all."""
@@ -235,12 +284,14 @@ class Trainer:
             epochs=self._spec.epochs,
             **means,
             eta_seconds=left,
+            verdict=self._verdict.told(),
             **{self._rate_name: self._rate},
         )
 
     def _checkpoint(self) -> None:
         self._check_weights()
-        progress = checkpoint.Progress(self._step, self._sums, self._sums_over, self._first, self._last, self._seconds)
+        figures = (self._first, self._last, self._seconds, self._history.state(), self._monitor.state())
+        progress = checkpoint.Progress(self._step, self._sums, self._sums_over, *figures)
         try:
             path = checkpoint.save(self._checkpoints, self._spec, self._task, self._optimizers, progress)
         except checkpoint.CheckpointError as error:

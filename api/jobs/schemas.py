@@ -93,6 +93,17 @@ class IngestSpec(Resource):
     """Name of the uploaded file."""
 
 
+class VerdictOut(Resource):
+    """How a training goes, judged by its figures alone."""
+
+    state: Literal["too_early", "improving", "plateau", "at_chance", "collapsed"]
+    """`plateau`: no gain for a fifth of its planned steps; `at_chance`: it still guesses; `collapsed`: all features are alike."""
+    sentence: str = Field(examples=["no gain since epoch 12 (step 480), by the loss: you can stop"])
+    """For people."""
+    step: int
+    """The step from which on it is so."""
+
+
 class Progress(Resource):
     """How far a job is."""
 
@@ -122,6 +133,8 @@ class Progress(Resource):
     """The same of the clips of a dataset of videos."""
     eta_seconds: float | None = None
     """Seconds left, at this rate."""
+    verdict: VerdictOut | None = None
+    """How a training goes."""
 
 
 class QueuedEvaluation(EvaluateAfter):
@@ -150,6 +163,8 @@ class JobOut(Resource):
     """Jobs of a higher priority go first."""
     progress: Progress | None
     """How far it is."""
+    verdict: VerdictOut | None
+    """How the training goes, or went."""
     spec: ResolvedPretrain | ModelEvaluation | IngestSpec
     """What it does in full: every `auto` decided."""
     environment: dict[str, Any] | None
@@ -175,8 +190,8 @@ class JobOut(Resource):
     @classmethod
     def of(cls, job: Job) -> Self:
         """Show a record."""
-        shown = {name: getattr(job, name) for name in cls.model_fields if name not in {"object", "metadata"}}
-        return cls.model_validate({**shown, "metadata": job.meta})
+        shown = {name: getattr(job, name) for name in cls.model_fields if name not in {"object", "metadata", "verdict"}}
+        return cls.model_validate({**shown, "metadata": job.meta, "verdict": (job.progress or {}).get("verdict")})
 
 
 class EventOut(Resource):

@@ -52,7 +52,10 @@ def create(session: Session, request: PretrainRequest | EvaluateRequest, idempot
 
 
 def _pretraining(session: Session, request: PretrainRequest, dataset: Dataset) -> ResolvedPretrain:
-    return _pin_device(resolve(_asked(session, request), _facts(dataset)), workers.devices(session))
+    spec = resolve(_asked(session, request), _facts(dataset))
+    if request.evaluate is not None and dataset.labels:
+        spec = spec.model_copy(update={"follow_knn": True})
+    return _pin_device(spec, workers.devices(session))
 
 
 def _evaluate_after(session: Session, request: PretrainRequest | EvaluateRequest, dataset: Dataset) -> dict[str, Any] | None:

@@ -263,7 +263,8 @@ def _outcome(run: Session, job: Job) -> str:
         found = run.client.evaluations.get(job.evaluation_id)
         return f"{job.id}  succeeded: {found.id}\n{found.sentence}\nSee all of it with: {run.prefix} evaluations show {found.id}"
     if job.state == "succeeded" and job.model_id is not None:
-        return f"{job.id}  succeeded: {job.model_id}\nDownload it with: {run.prefix} download {job.model_id}"
+        went = f"\n{job.verdict.sentence}" if job.verdict is not None else ""
+        return f"{job.id}  succeeded: {job.model_id}{went}\nDownload it with: {run.prefix} download {job.model_id}"
     return f"{job.id}  {job.state}"
 
 

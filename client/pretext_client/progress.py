@@ -234,6 +234,8 @@ def _figures(progress: Progress) -> Iterator[str]:
         yield f"accuracy {progress.accuracy:.0%}"
     if progress.images_per_second is not None:
         yield f"{progress.images_per_second:,.0f} images/s"
+    if progress.verdict is not None and progress.verdict.state != "too_early":
+        yield harmless(progress.verdict.sentence.partition(". ")[0])
     if progress.clips_per_second is not None:
         yield f"{progress.clips_per_second:,.{0 if progress.clips_per_second >= 10 else 1}f} clips/s"
 

@@ -139,6 +139,17 @@ class Sample(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Verdict(Value):
+    """How a training goes, judged by its figures alone."""
+
+    state: str
+    """`too_early`, `improving`, `plateau`, `at_chance` or `collapsed`."""
+    sentence: str
+    step: int = 0
+    """The step from which on it is so."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Progress(Value):
     """How far a job is."""
 
@@ -157,6 +168,8 @@ class Progress(Value):
     images_per_second: float | None = None
     clips_per_second: float | None = None
     eta_seconds: float | None = None
+    verdict: Verdict | None = None
+    """How a training goes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +197,8 @@ class Job(Value):
     """The evaluation that it made."""
     evaluate: Json | None = None
     """The evaluation that follows when it has succeeded; then with a `job_id`."""
+    verdict: Verdict | None = None
+    """How the training goes, or went."""
     error: Trouble | None = None
     worker_id: str | None = None
     started_at: datetime | None = None

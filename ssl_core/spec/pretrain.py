@@ -78,6 +78,17 @@ class ResolvedOptimizer(Spec):
     """What the learning rate does after the warm-up."""
 
 
+class EarlyStopping(Spec):
+    """When a training ends before its planned length. The learning rate goes on as planned until then."""
+
+    metric: Literal["auto", "loss", "rankme", "knn_accuracy"] = "auto"
+    """What has to go on improving: the training loss, the effective rank of the features (more is better), or the accuracy of
+    nearest neighbours by the labels, if there are any (then labels decide when the training ends). `auto`: the loss, or, for tasks
+    whose loss does not tell progress (GANs), the rank."""
+    patience: float = Field(default=0.2, gt=0, le=0.9)
+    """Share of the planned steps without a gain that noise does not explain, after which it ends. Above 0, at most 0.9."""
+
+
 class PretrainSpec(Spec):
     """A pretraining as it is asked for: everything but the task has a good default."""
 
@@ -113,6 +124,11 @@ class PretrainSpec(Spec):
     """Seed of the weights, the data order and the augmentation."""
     init_from: str | None = None
     """Id of a model whose encoder the training begins with, instead of random weights."""
+    early_stopping: EarlyStopping | None = None
+    """End the training when it no longer improves, and fail it when the features collapse; `{}` for defaults. None: train to the
+    planned length, whatever the verdict."""
+    follow_knn: bool = False
+    """Whether to follow the accuracy of nearest neighbours by the labels, if there are any. The training does not see them."""
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
@@ -155,6 +171,10 @@ class ResolvedPretrain(Spec):
     """Seed of the weights, the data order and the augmentation."""
     init_from: str | None = None
     """Id of a model whose encoder the training begins with, instead of random weights."""
+    early_stopping: EarlyStopping | None = None
+    """When it ends before its planned length. None: never."""
+    follow_knn: bool = False
+    """Whether the accuracy of nearest neighbours is followed."""
 
     def on_device(self, device: Literal["cpu", "cuda"]) -> "ResolvedPretrain":
         """Pin device and precision, where they are still open, to those of the worker that runs the job."""
@@ -205,6 +225,8 @@ def resolve(spec: PretrainSpec, facts: DatasetFacts) -> ResolvedPretrain:
         device=spec.device,
         seed=spec.seed,
         init_from=spec.init_from,
+        early_stopping=spec.early_stopping,
+        follow_knn=spec.follow_knn or (spec.early_stopping is not None and spec.early_stopping.metric == "knn_accuracy"),
     )
 
 

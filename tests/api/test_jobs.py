@@ -6,7 +6,7 @@ import pytest
 from httpx import Client
 
 from api.services import Services
-from records.queries import datasets, leases, workers
+from records.queries import datasets, jobs, leases, workers
 from records.queries.leases import Lease
 from records.states import JobState
 from tests import factories
@@ -64,6 +64,23 @@ class TestCreate:
         ):
             answer = client.post("/v1/jobs", json={**request_body, "evaluate": evaluate}).json()
             assert (answer["param"], says in answer["detail"]) == (param, True), answer
+
+    def test_labels_are_followed_where_an_evaluation_follows(self, client: Client, services: Services, request_body: dict):
+        with services.database.write() as session:
+            dataset = datasets.get(session, request_body["dataset_id"])
+            dataset.labels, dataset.kind = ["cat", "dog"], "image"
+        assert client.post("/v1/jobs", json=request_body).json()["spec"]["follow_knn"] is False
+        asked = {**request_body, "evaluate": {"protocols": ["knn"]}, "early_stopping": {"patience": 0.3}}
+        spec = client.post("/v1/jobs", json=asked).json()["spec"]
+        assert (spec["follow_knn"], spec["early_stopping"]) == (True, {"metric": "auto", "patience": 0.3})
+
+    def test_a_verdict_is_shown(self, client: Client, services: Services, request_body: dict):
+        job_id = client.post("/v1/jobs", json=request_body).json()["id"]
+        assert client.get(f"/v1/jobs/{job_id}").json()["verdict"] is None
+        verdict = {"state": "plateau", "sentence": "no gain since epoch 12 (step 480), by the loss: you can stop", "step": 480}
+        with services.database.write() as session:
+            jobs.get(session, job_id).progress = {"phase": "train", "done": 600, "verdict": verdict}
+        assert client.get(f"/v1/jobs/{job_id}").json()["verdict"] == verdict
 
     def test_the_same_idempotency_key_makes_one_job(self, client: Client, request_body: dict):
         headers = {"Idempotency-Key": "once"}

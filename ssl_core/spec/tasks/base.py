@@ -71,6 +71,8 @@ class Task(Spec):
     """Where it comes from, a URL."""
     modality: ClassVar[Literal["image", "video"]] = "image"
     """What it asks about: images or clips."""
+    loss_tells: ClassVar[bool] = True
+    """Whether a lower loss means that more was learned. Not where two networks play against each other."""
     chance_accuracy: ClassVar[float | None] = None
     """Accuracy of guessing, 0 to 1; None where there is no accuracy, or where it depends on the settings."""
     shown_as: ClassVar[Literal["rgb", "lightness"]] = "rgb"

@@ -20,6 +20,7 @@ class Gan(Task):
     summary: ClassVar[str] = "Tell real images from those of a generator that learns to deceive."
     learns_from: ClassVar[str] = "what makes images real: textures, shapes, scenes; needs thousands of images and many steps"
     paper: ClassVar[str] = "https://arxiv.org/abs/2501.05441"
+    loss_tells: ClassVar[bool] = False
     optimizer: ClassVar[Literal["sgd", "adamw"] | None] = "adamw"
     adamw: ClassVar[OptimizerDefaults] = OptimizerDefaults(5e-4, None, 0.0, 0.0, 0.99)
     sgd: ClassVar[OptimizerDefaults] = OptimizerDefaults(0.01, None, 0.0, 0.0)

@@ -22,6 +22,7 @@ class VideoGan(Task):
     summary: ClassVar[str] = "Tell real clips from those of a generator that learns to deceive."
     learns_from: ClassVar[str] = "what makes clips real: things and how they move; wants a camera that stands still and many steps"
     paper: ClassVar[str] = "https://arxiv.org/abs/1609.02612"
+    loss_tells: ClassVar[bool] = False
     optimizer: ClassVar[Literal["sgd", "adamw"] | None] = "adamw"
     adamw: ClassVar[OptimizerDefaults] = OptimizerDefaults(5e-4, None, 0.0, 0.0, 0.99)
     sgd: ClassVar[OptimizerDefaults] = OptimizerDefaults(0.01, None, 0.0, 0.0)

@@ -13,6 +13,7 @@ from api.evaluations import endpoints as evaluations
 from api.health import endpoints as health
 from api.jobs import endpoints as jobs
 from api.jobs import pictures
+from api.labels import endpoints as labels
 from api.models import endpoints as models
 from api.security import Gate, require_key
 from api.services import Services
@@ -64,7 +65,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     errors.install(app)
     app.include_router(health.router)
     docs.install(app)
-    for router in (datasets.router, catalogue.router, jobs.router, pictures.router, models.router, evaluations.router):
+    for router in (
+        datasets.router,
+        labels.router,
+        catalogue.router,
+        jobs.router,
+        pictures.router,
+        models.router,
+        evaluations.router,
+    ):
         app.include_router(router, dependencies=[Depends(require_key)], responses=errors.responses(401, 422))
     return app
 

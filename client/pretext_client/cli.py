@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pretext_client import cli_evaluations, cli_models
+from pretext_client import cli_evaluations, cli_labels, cli_models
 from pretext_client import settings as given
 from pretext_client.cli_models import Limit
 from pretext_client.progress import download_with_bar, pictures_with_bar, upload_with_bar, watch_job
@@ -34,6 +34,8 @@ app = typer.Typer(
 )
 app.add_typer(cli_models.app, name="models")
 app.add_typer(cli_evaluations.app, name="evaluations")
+app.command()(cli_labels.label)
+app.command()(cli_labels.labels)
 
 
 @app.callback()

@@ -80,9 +80,10 @@ def _given(blobs: Blobs, dataset: Dataset, shards: list[Path], table: Path, mode
 def _check(found: LabelSet, report: Report, mode: Mode) -> None:
     if report.matched == 0:
         lines = [f"line {one.line}: {one.file!r:.200}: {one.reason}" for one in report.first_unmatched[:_EXAMPLES]]
-        told = "; ".join(lines) or "it has no lines"
+        if not lines:
+            raise LabelsError("the table has no lines below its header, so nothing was changed")
         raise LabelsError(
-            f"none of the {report.lines:,} lines names a file of the dataset, so nothing was changed ({told}). "
+            f"none of the {report.lines:,} lines names a file of the dataset, so nothing was changed ({'; '.join(lines)}). "
             "`dry_run=true` tells more of them"
         )
     if mode == "replace" and not found.names:

@@ -102,10 +102,9 @@ class Members:
 
 def _most_like(key: str, candidates: Sequence[str]) -> str | None:
     # Folders count less than the file's own name: it stands first in a key.
-    own = key.partition("/")[0].casefold()
+    stem = _stem(key)
     likeness = [
-        (SequenceMatcher(None, own, one.partition("/")[0].casefold()).ratio(), SequenceMatcher(None, key, one).ratio(), one)
-        for one in candidates
+        (SequenceMatcher(None, stem, _stem(one)).ratio(), SequenceMatcher(None, key, one).ratio(), one) for one in candidates
     ]
     best = max(likeness, default=None)
     return _path(best[2]) if best is not None and best[0] >= _ALIKE else None

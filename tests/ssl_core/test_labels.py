@@ -100,7 +100,7 @@ class TestGive:
         assert labelled(table, mode="merge")[0].splits == ["validation", "train", None, None, None, "train"]
 
     def test_tells_what_does_not_fit(self, labelled):
-        found, report = labelled("file,label,split\n1.jpg,a,\n4.jpg,a,\n2.jpg,a,sometimes\n,a,\ncat/1.jpg,a,\n")
+        _, report = labelled("file,label,split\n1.jpg,a,\n4.jpg,a,\n2.jpg,a,sometimes\n,a,\ncat/1.jpg,a,\n")
         assert [(one.line, one.reason.split(":")[0]) for one in report.first_unmatched] == [
             (2, "ambiguous"),
             (3, "no such file"),

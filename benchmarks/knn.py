@@ -1,7 +1,7 @@
 """kNN beside a bare matrix product: seconds for 10,000 queries among 50,000 features of 512 numbers, by ours and by others.
 
-Run it by `python -m benchmarks.knn [--repeats 3]`. On a machine that others use too only the ratios mean something: all are taken in
-turn. "Product" is the fp32 product of all queries and references alone, which any exact search in fp32 has to compute.
+Run it by `python -m benchmarks.knn [--repeats 3]`. On a machine that others use too only the ratios mean something: all are taken
+in turn. "Product" is the fp32 product of all queries and references alone, which any exact search in fp32 has to compute.
 """
 
 import argparse

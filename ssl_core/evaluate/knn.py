@@ -99,7 +99,7 @@ class _Search:
             self._lost = float((centred - self._coarse.float()).norm(dim=1).max())
 
     def nearest(self, asked: Tensor, own: int | None) -> tuple[Tensor, Tensor]:
-        """Similarities (B, k) and numbers (B, k) of the nearest references, in no order; `own`: what the first query must not find."""
+        """Similarities (B, k) and numbers (B, k) of the nearest references, in no order. `own` is what the first must not find."""
         if not self._in_bf16:
             return self._exactly(asked, own)
         similar, nearest, sure = self._by_candidates(asked, own)
@@ -134,7 +134,7 @@ class _Search:
             exact[top.indices == torch.arange(own, own + len(asked)).unsqueeze(1)] = -torch.inf
         found = exact.topk(self._k, sorted=False)
         similar, nearest = found.values, top.indices.gather(1, found.indices)
-        # What bf16 took from both vectors, by Cauchy and Schwarz, and from their product, which for a reference that is no candidate
+        # What bf16 took from both vectors, by Cauchy and Schwarz, and from their product, which of a reference that is no candidate
         # lies below the last candidate's.
         last = top.values.amin(1)
         kept = coarse.float()

@@ -1,9 +1,9 @@
 """Labels saved: how often do the 95% intervals hold what is true, on learning curves whose truth is known?
 
 Run it by `python -m benchmarks.intervals [--simulations 400]`. Training from scratch follows a logistic curve over the logarithm of
-the labels, from 10% to 90%, between whose points nothing is straight; the pretrained encoder follows the same with a known factor fewer
-labels. Each draw is off by chance. Counted are the intervals at each number of labels, those of the sentence (chosen among them, so
-it could be too good), and how often a network compared with itself is said to help at any of the seven points.
+the labels, from 10% to 90%, between whose points nothing is straight; the pretrained encoder follows the same with a known factor
+fewer labels. Each draw is off by chance. Counted are the intervals at each number of labels, those of the sentence (chosen among
+them, so it could be too good), and how often a network compared with itself is said to help at any of the seven points.
 """
 
 import argparse

@@ -348,7 +348,7 @@ class LabelsSaved(Value):
     high: float | None = None
     """Upper end; None as above."""
     helps: bool = False
-    """Whether the whole interval lies above the labels that the pretrained encoder has."""
+    """Whether more are needed for certain, at all numbers of labels together, than the pretrained encoder has."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,7 +56,7 @@ def knn_predict(
     device = device or torch.device("cpu")
     known, asked, truth = _unit(references, device), _unit(queries, device), torch.from_numpy(labels).to(device)
     k = min(k, len(known) - leave_one_out)
-    chunk = max(1, min(1024, _SIMILARITIES // len(known)))
+    chunk = max(1, min(256, _SIMILARITIES // len(known)))
     search = _Search(known, k, bf16=device.type == "cpu" and known.numel() * len(asked) >= _WORTH_IT and _has_bf16())
     predicted = np.empty(len(asked), np.int64)
     for start in range(0, len(asked), chunk):
@@ -164,4 +164,5 @@ def _has_bf16() -> bool:
 
 def _unit(vectors: Floats, device: torch.device) -> Tensor:
     moved = torch.from_numpy(np.ascontiguousarray(vectors, np.float32)).to(device)
-    return moved / moved.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    unit: Tensor = moved / moved.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    return unit

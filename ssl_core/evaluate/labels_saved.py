@@ -38,7 +38,8 @@ class Saved:
     high: float | None
     """Upper end; none as above."""
     helps: bool
-    """Whether the interval lies above the labels that the pretrained encoder has."""
+    """Whether more are needed for certain than the pretrained encoder has: with 97.5% at all numbers of labels together, so that one
+    may look for the best of them (Bonferroni). The interval is of this number alone."""
 
 
 def labels_saved(labels: Sequence[float], pretrained: Sequence[Sequence[float]], scratch: Sequence[Sequence[float]]) -> list[Saved]:
@@ -67,9 +68,9 @@ def labels_saved(labels: Sequence[float], pretrained: Sequence[Sequence[float]],
         drawn_theirs = theirs + wide[:, None] * their_errors * generator.standard_normal((_SAMPLES, len(places)))
         drawn_ours = ours[number] + wide * our_errors[number] * generator.standard_normal(_SAMPLES)
         draws = _needed(places, drawn_theirs, drawn_ours, generator)
-        low, high = np.percentile(draws, [_LOW, _HIGH], method="lower")
+        low, high, lowest_of_all = np.percentile(draws, [_LOW, _HIGH, _LOW / len(labels)], method="lower")
         middle, lowest, highest = (None if math.isinf(value) else math.exp(value) for value in (needed[number], low, high))
-        helps = bool(low > places[number] + 1e-9)
+        helps = bool(lowest_of_all > places[number] + 1e-9)
         found.append(Saved(float(count), float(ours[number]), float(theirs[number]), middle, lowest, highest, helps))
     return found
 

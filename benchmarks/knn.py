@@ -1,7 +1,7 @@
 """kNN beside a bare matrix product: time of 10,000 queries among 50,000 features of 512 numbers, by ours and by others.
 
-Run it by `python -m benchmarks.knn [--repeats 3]`. All ways are taken in turn, on one thread, and the processor's time is told, which
-waiting for others on the machine does not lengthen. "Product" is the fp32 product of all queries and references alone, which any
+Run it by `python -m benchmarks.knn [--repeats 3]`. All ways are taken in turn, on one thread, and the processor's time is told:
+waiting for others on the machine does not lengthen it. "Product" is the fp32 product of all queries and references alone, which any
 exact search in fp32 has to compute.
 """
 
@@ -78,9 +78,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads\n")
-    print(
-        "| features | way | processor seconds of all threads, least | to the product, median | same classes as ours |\n|---|---|---|---|---|"
-    )
+    print("| features | way | processor seconds | to the product, median | same classes as ours |\n|---|---|---|---|---|")
     for name, make in (("noise", noise), ("like features", like_features)):
         features, labels = make(asked.references + asked.queries, asked.width)
         references, truth, queries = features[: asked.references], labels[: asked.references], features[asked.references :]

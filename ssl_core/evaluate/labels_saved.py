@@ -38,8 +38,8 @@ class Saved:
     high: float | None
     """Upper end; none as above."""
     helps: bool
-    """Whether more are needed for certain than the pretrained encoder has: with 97.5% at all numbers of labels together (Bonferroni),
-    so that one may look for the best of them. The interval is of this number alone."""
+    """Whether more are needed for certain than the pretrained encoder has: with 97.5% at all numbers of labels together
+    (Bonferroni), so that one may look for the best of them. The interval is of this number alone."""
 
 
 def labels_saved(labels: Sequence[float], pretrained: Sequence[Sequence[float]], scratch: Sequence[Sequence[float]]) -> list[Saved]:

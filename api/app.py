@@ -15,6 +15,7 @@ from api.health import endpoints as health
 from api.jobs import endpoints as jobs
 from api.jobs import pictures
 from api.keys import endpoints as keys_api
+from api.labels import endpoints as labels
 from api.limits import Limiter
 from api.members import endpoints as members
 from api.models import endpoints as models
@@ -77,6 +78,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in (
         uploads.router,
         datasets.router,
+        labels.router,
         catalogue.router,
         jobs.router,
         pictures.router,

@@ -177,5 +177,10 @@ class Gate:
 
 def _is_streamed(request: Request) -> bool:
     """Whether a body is taken bit by bit, by somebody who counts."""
-    kind = request.headers.get("content-type", "")
-    return kind.startswith("multipart/form-data") or (kind == wire.CONTENT_TYPE and wire.is_ours(request.scope))
+    kind, path = request.headers.get("content-type", ""), request.url.path
+    if kind == wire.CONTENT_TYPE:
+        return wire.is_ours(request.scope)
+    of_labels = path.startswith("/v1/datasets/") and path.endswith("/labels")
+    if kind.startswith("multipart/form-data"):
+        return of_labels or path in {"/v1/datasets", "/v1/models"}
+    return of_labels and kind.startswith("text/csv")

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
@@ -30,6 +30,9 @@ from ssl_core.events import Events, Ticker
 from ssl_core.images import ImageError, decode_rgb, quiet, square
 from ssl_core.ingest import run_ingest
 from ssl_core.ingest.checks import cores
+from ssl_core.labels import LABELS
+from ssl_core.labels.stored import read as read_labels
+from ssl_core.labels.stored import version_of
 from ssl_core.locks import exclusive, exclusive_if_free, shared_once_made
 from ssl_core.process import StopRequest, die_with
 from ssl_core.spec import DatasetFacts
@@ -61,6 +64,11 @@ class DecodedImages:
     """`train`, `validation` or `test` for each image or video; None if the dataset has no splits."""
     clips: ClipTable | None = None
     """The clips among the frames, if the dataset is of videos."""
+
+    @property
+    def labels_version(self) -> str | None:
+        """SHA-256 of labels and splits, in hexadecimal; None if there are none."""
+        return version_of(self.label_names, self.labels, self.splits)
 
     @property
     def count(self) -> int:
@@ -124,14 +132,23 @@ def decoded_images(
 
         with shared_once_made(_lock_of(entry), lambda: _is_whole(entry), make, stop):
             os.utime(entry / _INDEX)
-            yield _open(entry, clips)
+            yield _with_labels(_open(entry, clips), data / LABELS, shards)
+
+
+def _with_labels(images: DecodedImages, file: Path, shards: list[Path]) -> DecodedImages:
+    """With the labels that lie beside the shards in place of those in them, if there are any. The pixels are as they were."""
+    if not file.exists():
+        return images
+    given = read_labels(file, shards)
+    splits = None if given.splits is None else tuple(given.splits)
+    return replace(images, labels=given.labels, label_names=given.names, splits=splits)
 
 
 @contextmanager
 def _shards(data: Path, cache: Path, cache_bytes: int, events: Events, stop: StopRequest) -> Iterator[list[Path]]:
     """The dataset's shards, which stay there as long as the block lasts."""
     cache.mkdir(parents=True, exist_ok=True)
-    if found := sorted(data.glob("*.parquet")):
+    if found := sorted(path for path in data.glob("*.parquet") if path.name != LABELS):
         yield found
         return
     if not data.is_dir():
@@ -139,7 +156,7 @@ def _shards(data: Path, cache: Path, cache_bytes: int, events: Events, stop: Sto
     files = sorted(
         (path.relative_to(data).as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
         for path in data.rglob("*")
-        if path.is_file() and not path.is_relative_to(cache)
+        if path.is_file() and not path.is_relative_to(cache) and path.name != LABELS
     )
     entry = cache / f"ingested-{sha256(json.dumps([str(data.resolve()), files]).encode()).hexdigest()[:24]}"
 

@@ -11,6 +11,7 @@ from api.datasets import samples, service
 from api.datasets.schemas import DatasetIn, DatasetOut, ReportOut, SampleOut
 from api.datasets.upload import receive
 from api.errors import responses
+from api.labels import service as labels
 from api.pages import After, Limit, Page
 from api.quotas import upload_bound
 from api.services import ServicesDep, SessionDep
@@ -145,6 +146,7 @@ def list_samples(
     """The images or videos in the order of the archive, each with the address of a thumbnail."""
     dataset = datasets.ready(session, dataset_id)
     rows = samples.describe(services.blobs, dataset, start=after + 1, count=limit + 1)
+    shown = labels.of_samples(services.blobs, dataset, rows[:limit], after + 1)
     found = [
         SampleOut(
             index=index,
@@ -153,11 +155,11 @@ def list_samples(
             height=row["height"],
             frames=row.get("frames"),
             seconds=round(row["frames"] / row["rate"], 3) if row.get("rate") else None,
-            label=dataset.labels[row["label"]] if dataset.labels and row.get("label") is not None else None,
-            split=row.get("split"),
+            label=row["label"],
+            split=row["split"],
             thumbnail_url=f"/v1/datasets/{dataset.id}/samples/{index}/thumbnail",
         )
-        for index, row in enumerate(rows[:limit], start=after + 1)
+        for index, row in enumerate(shown, start=after + 1)
     ]
     return Page(data=found, has_more=len(rows) > limit)
 

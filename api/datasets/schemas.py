@@ -20,6 +20,9 @@ _EXAMPLE: JsonValue = {
     "frames": None,
     "refused": 1,
     "labels": None,
+    "label_counts": None,
+    "labels_from": None,
+    "labels_version": None,
     "job_id": "job_01m857cvf0z7j9k2d3s4w5x6y7",
     "error": None,
     "created_at": "2026-11-02T10:00:00Z",
@@ -69,7 +72,13 @@ class DatasetOut(Resource):
     refused: int | None
     """Members of the upload that are no usable images or videos; the report says why."""
     labels: list[str] | None
-    """Names of the classes, if the upload had class folders. Pretraining never looks at them."""
+    """Names of the classes, if the upload had class folders or labels were given later. Pretraining never looks at them."""
+    label_counts: dict[str, int] | None
+    """Images or videos of each class."""
+    labels_from: Literal["folders", "table"] | None
+    """Where the labels come from: the upload's class folders, or a table that was given later (`PUT /v1/datasets/{id}/labels`)."""
+    labels_version: str | None
+    """SHA-256 of labels and splits, as evaluations name it; none if there are none."""
     job_id: str | None
     """The job that ingests it; watch that one."""
     error: Trouble | None
@@ -81,6 +90,8 @@ class DatasetOut(Resource):
     @classmethod
     def of(cls, dataset: Dataset) -> Self:
         """Show a record."""
+        given, report = dataset.label_file, dataset.report or {}
+        folders = {"counts": report.get("label_counts"), "version": report.get("labels_version")}
         return cls.model_validate(
             {
                 "id": dataset.id,
@@ -94,6 +105,9 @@ class DatasetOut(Resource):
                 "frames": (dataset.report or {}).get("frames", {}).get("total") if dataset.kind == "video" else None,
                 "refused": dataset.refused,
                 "labels": dataset.labels,
+                "label_counts": (given or folders)["counts"] or None,
+                "labels_from": "table" if given else "folders" if dataset.labels else None,
+                "labels_version": (given or folders)["version"],
                 "job_id": dataset.job_id,
                 "error": dataset.error,
                 "created_at": dataset.created_at,
@@ -144,8 +158,8 @@ class SampleOut(Resource):
     seconds: float | None
     """Length of a video, in seconds."""
     label: str | None
-    """Its class, if the upload had class folders."""
+    """Its class, if it has a label."""
     split: str | None
-    """`train`, `validation` or `test`, if the upload had such folders."""
+    """`train`, `validation` or `test`, if the upload had such folders or a table said so."""
     thumbnail_url: str
     """Where a small picture of it is, for the same key."""

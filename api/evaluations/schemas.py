@@ -37,7 +37,7 @@ class LabelsSavedOut(Resource):
     high: float | None
     """Upper end; null as above."""
     helps: bool
-    """Whether the whole interval lies above the labels that the pretrained encoder has."""
+    """Whether more are needed for certain, at all numbers of labels together, than the pretrained encoder has."""
 
 
 class EvaluationListed(Resource):

@@ -76,7 +76,8 @@ def _check_labels(dataset: Dataset, param: str) -> None:
         raise SpecError(
             param,
             f"{dataset.id} has {len(dataset.labels or [])} classes, and an evaluation needs {_FEWEST_CLASSES}; upload images "
-            "in a folder for each class, such as cat/1.jpg or train/cat/1.jpg",
+            "in a folder for each class, such as cat/1.jpg or train/cat/1.jpg, or give labels by PUT "
+            f"/v1/datasets/{dataset.id}/labels",
         )
 
 

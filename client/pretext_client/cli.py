@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pretext_client import cli_admin, cli_evaluations, cli_models
+from pretext_client import cli_admin, cli_evaluations, cli_labels, cli_models
 from pretext_client import settings as given
 from pretext_client.cli_models import Limit
 from pretext_client.progress import download_with_bar, pictures_with_bar, upload_with_bar, watch_job
@@ -40,6 +40,8 @@ for name, administration in (("projects", cli_admin.projects), ("members", cli_a
     app.add_typer(administration, name=name)
 app.command()(cli_admin.workers)
 app.command()(cli_admin.audit)
+app.command()(cli_labels.label)
+app.command()(cli_labels.labels)
 
 
 @app.callback()

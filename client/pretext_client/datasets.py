@@ -1,15 +1,17 @@
 """Datasets: uploads of images."""
 
 import json
+import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from urllib.parse import quote
 
-from pretext_client.errors import JobFailed, PretextError
+from pretext_client.errors import JobFailed, PretextError, TransferFailed
 from pretext_client.http import Call, Http
 from pretext_client.jobs import Jobs
 from pretext_client.tus import RESUMABLE_BYTES, NotTakenError, Transfer
-from pretext_client.types import Dataset, Job, Refused, Report, Sample
+from pretext_client.types import Dataset, Job, Labelled, Refused, Report, Sample
 from pretext_client.upload import OnBytes, Payload, Source, form, payload
 
 _PATH = "/v1/datasets"
@@ -119,6 +121,43 @@ class Datasets:
     def samples(self, dataset_id: str) -> Iterator[Sample]:
         """Every image, in the order of the archive."""
         return self._http.pages(f"{_path(dataset_id)}/samples", {}, Sample, lambda sample: sample.index)
+
+    def label(
+        self,
+        dataset_id: str,
+        table: str | os.PathLike[str],
+        *,
+        merge: bool = False,
+        dry_run: bool = False,
+        on_progress: OnBytes | None = None,
+    ) -> Labelled:
+        """Give the files of a dataset labels by a table, in place of those that it has.
+
+        Args:
+            dataset_id: the dataset, which has to be ready.
+            table: a CSV file with the columns `file`, `label` and, if you like, `split`. A file is named by its path in the upload,
+                or by an end of it that no other file has.
+            merge: files that the table does not name keep their labels.
+            dry_run: only tell what would come of it.
+            on_progress: is called with the bytes sent, and the bytes in all.
+
+        Raises:
+            InvalidRequest: it is no such table, or none of it fits the dataset; nothing was changed.
+            TransferFailed: the file cannot be read.
+        """
+        if Path(table).is_dir():
+            raise TransferFailed(f"{table} is a folder; give the CSV file in it")
+        params = {"mode": "merge" if merge else "replace", "dry_run": "true" if dry_run else None}
+        return Labelled.of(self._http.json(Call("PUT", f"{_path(dataset_id)}/labels", params, body=form(table, {}, on_progress))))
+
+    def labels(self, dataset_id: str) -> Iterator[bytes]:
+        """The labels of all files as a table, in pieces of CSV: `file,label,split`, empty where there is none."""
+        with self._http.stream(Call("GET", f"{_path(dataset_id)}/labels")) as answer:
+            yield from answer.iter_bytes()
+
+    def unlabel(self, dataset_id: str) -> None:
+        """Take away the labels that were given by a table; those of the upload's class folders are there again."""
+        self._http.json(Call("DELETE", f"{_path(dataset_id)}/labels"))
 
     def delete(self, dataset_id: str) -> None:
         """Delete a dataset and its images. Models that were trained on it stay.

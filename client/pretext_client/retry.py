@@ -37,8 +37,8 @@ class Retry:
 
 
 def repeatable(method: str, headers: Mapping[str, str]) -> bool:
-    """Whether a request may be sent twice: it changes nothing, or the server knows it again by its key."""
-    return method in {"GET", "HEAD"} or any(name.lower() == "idempotency-key" for name in headers)
+    """Whether a request may be sent twice: it changes nothing, or nothing more, or the server knows it again by its key."""
+    return method in {"GET", "HEAD", "PUT"} or any(name.lower() == "idempotency-key" for name in headers)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -92,11 +92,68 @@ class Dataset(Value):
     refused: int | None = None
     """Members of the upload that are no usable images."""
     labels: tuple[str, ...] | None = None
-    """Names of the classes, if the upload had class folders."""
+    """Names of the classes, if the upload had class folders or labels were given later."""
+    label_counts: Json | None = None
+    """Images of each class."""
+    labels_from: str | None = None
+    """`folders` of the upload, or a `table` that was given later."""
+    labels_version: str | None = None
+    """SHA-256 of labels and splits, as evaluations name it."""
     job_id: str | None = None
     """The job that ingests it."""
     error: Trouble | None = None
     metadata: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnmatchedLine(Value):
+    """A line of a table of labels that was not used."""
+
+    line: int
+    """Its number, from 1."""
+    file: str
+    reason: str
+    """Why, and what it may have meant."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelConflict(Value):
+    """A file of which lines say different things; none of them counts."""
+
+    file: str
+    lines: tuple[int, ...]
+    said: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labelled(Value):
+    """What became of a table of labels."""
+
+    dataset_id: str
+    applied: bool
+    """Whether these are the dataset's labels now; not after a dry run."""
+    lines: int
+    matched: int
+    """Lines that name a file of the dataset."""
+    mode: str = "replace"
+    labels_version: str | None = None
+    """SHA-256 of the labels that the dataset has, or would have."""
+    matched_by: Json = field(default_factory=dict)
+    """Lines by how they name a file: by its `path`, by an `end` of it, or by a `longer` path."""
+    unmatched: int = 0
+    first_unmatched: tuple[UnmatchedLine, ...] = ()
+    duplicates: int = 0
+    """Lines that say once more what another one has said."""
+    conflicts: int = 0
+    """Files of which lines say different things."""
+    first_conflicts: tuple[LabelConflict, ...] = ()
+    unlabelled: int = 0
+    """Files of the dataset that have no label then."""
+    first_unlabelled: tuple[str, ...] = ()
+    classes: Json = field(default_factory=dict)
+    """Files of each class."""
+    splits: Json | None = None
+    """Files in each split."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -306,7 +363,7 @@ class LabelsSaved(Value):
     high: float | None = None
     """Upper end; None as above."""
     helps: bool = False
-    """Whether the whole interval lies above the labels that the pretrained encoder has."""
+    """Whether more are needed for certain, at all numbers of labels together, than the pretrained encoder has."""
 
 
 @dataclass(frozen=True, kw_only=True)

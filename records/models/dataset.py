@@ -38,7 +38,11 @@ class Dataset(Owned, Base):
     median_side: Mapped[int | None]
     """Median of the images' or videos' shorter sides, in pixels."""
     labels: Mapped[list[str] | None] = mapped_column(Json)
-    """Names of the classes, if the upload had class folders."""
+    """Names of the classes: of the upload's class folders, or of the labels that were given later."""
+    label_file: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """The labels that were given later, a Parquet file: `{key, version, counts, splits}`; none if they are those of the upload."""
+    label_files_kept: Mapped[list[str] | None] = mapped_column(Json)
+    """Keys of label files that were replaced while a job worked with them."""
     shards: Mapped[list[Any] | None] = mapped_column(Json)
     """The Parquet shards in order, each `{key, rows, bytes, sha256}`."""
     report: Mapped[dict[str, Any] | None] = mapped_column(Json)

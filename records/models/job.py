@@ -42,6 +42,8 @@ class Job(Owned, Base):
     """The model that it made, or that it is about."""
     evaluation_id: Mapped[str | None] = mapped_column(String(40))
     """The evaluation that it made."""
+    labels: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """The labels that it has begun with, so that all of its attempts see the same: `{key}`, none for those of the upload."""
     evaluate: Mapped[dict[str, Any] | None] = mapped_column(Json)
     """The evaluation that is queued when it succeeds; its `job_id`, once it is."""
     worker_id: Mapped[str | None] = mapped_column(String(40))

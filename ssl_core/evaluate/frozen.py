@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
@@ -35,8 +36,9 @@ class Frozen:
 
         def predicted(features: Floats) -> tuple[float, Labels]:
             train, test = self._subject.divided(features)
-            guess = knn_predict(train[fit], labels[fit], train[held_out], k=k, temperature=asked.temperature)
-            answer = knn_predict(train, labels, test, k=k, temperature=asked.temperature)
+            how: dict[str, Any] = {"k": k, "temperature": asked.temperature, "device": self._subject.device}
+            guess = knn_predict(train[fit], labels[fit], train[held_out], **how)
+            answer = knn_predict(train, labels, test, **how)
             return float((guess == labels[held_out]).mean()), answer
 
         return {"k": k, "temperature": asked.temperature, **self._by_stage("knn", predicted, truth)}

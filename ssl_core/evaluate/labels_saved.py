@@ -15,6 +15,10 @@ Floats = npt.NDArray[np.float64]
 _SAMPLES = 4000
 _LOW, _HIGH = 2.5, 97.5
 _ROUNDING = 1e-9
+_HALVINGS = 24
+_UNKNOWN = 0.25
+"""Share of the difference between a straight line and the smooth curve by which the truth differs from the latter: what curves of
+many shapes gave."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +38,17 @@ class Saved:
     high: float | None
     """Upper end; none as above."""
     helps: bool
-    """Whether the interval lies above the labels that the pretrained encoder has."""
+    """Whether more are needed for certain than the pretrained encoder has: with 97.5% at all numbers of labels together
+    (Bonferroni), so that one may look for the best of them. The interval is of this number alone."""
 
 
 def labels_saved(labels: Sequence[float], pretrained: Sequence[Sequence[float]], scratch: Sequence[Sequence[float]]) -> list[Saved]:
     """Compare two learning curves.
 
-    Between its points, the accuracy of training from scratch is taken to rise evenly with the logarithm of the labels, and never to
-    fall. Intervals come from 4,000 redraws of all means, each by Student's t around what was measured.
+    Between its points, the accuracy of training from scratch is read off a smooth curve over the logarithm of the labels that never
+    falls (Fritsch and Carlson, "Monotone Piecewise Cubic Interpolation", 1980). Intervals come from 4,000 redraws of the means, by
+    Student's t with Welch's degrees of freedom, and of where between two points the curve lies: as far off as a quarter of what a
+    straight line between them would change. `benchmarks/intervals.py` counts how often they cover what is true.
 
     Args:
         labels: labels per class, P, rising.
@@ -51,39 +58,98 @@ def labels_saved(labels: Sequence[float], pretrained: Sequence[Sequence[float]],
     places = np.log(np.asarray(labels, float))
     ours, theirs = np.array([np.mean(row) for row in pretrained]), np.array([np.mean(row) for row in scratch])
     generator = np.random.default_rng(0)
-    drawn_ours, drawn_theirs = (_redrawn(rows, generator) for rows in (pretrained, scratch))
+    our_errors, their_errors = (np.array([_error(row) for row in rows]) for rows in (pretrained, scratch))
+    freedom = max(1, min(len(row) for row in (*pretrained, *scratch)) - 1)
     needed = _needed(places, np.tile(theirs, (len(ours), 1)), ours)
     found = []
     for number, count in enumerate(labels):
-        draws = _needed(places, drawn_theirs, drawn_ours[:, number])
-        low, high = np.percentile(draws, [_LOW, _HIGH], method="lower")
+        shares = _shares(places, needed[number])
+        wide = _wide(np.append(shares * their_errors, our_errors[number]), freedom, generator)
+        drawn_theirs = theirs + wide[:, None] * their_errors * generator.standard_normal((_SAMPLES, len(places)))
+        drawn_ours = ours[number] + wide * our_errors[number] * generator.standard_normal(_SAMPLES)
+        draws = _needed(places, drawn_theirs, drawn_ours, generator)
+        low, high, lowest_of_all = np.percentile(draws, [_LOW, _HIGH, _LOW / len(labels)], method="lower")
         middle, lowest, highest = (None if math.isinf(value) else math.exp(value) for value in (needed[number], low, high))
-        helps = bool(low > places[number] + 1e-9)
+        helps = bool(lowest_of_all > places[number] + 1e-9)
         found.append(Saved(float(count), float(ours[number]), float(theirs[number]), middle, lowest, highest, helps))
     return found
 
 
-def _redrawn(rows: Sequence[Sequence[float]], generator: np.random.Generator) -> Floats:
-    """Means (4000, P) as they could have been, by Student's t."""
-    columns = []
-    for row in rows:
-        spread = float(np.std(row, ddof=1)) / math.sqrt(len(row)) if len(row) > 1 else 0.0
-        columns.append(np.mean(row) + spread * generator.standard_t(max(1, len(row) - 1), _SAMPLES))
-    return np.stack(columns, 1)
+def _error(row: Sequence[float]) -> float:
+    """Standard error of a mean; 0 where nothing is known of it."""
+    return float(np.std(row, ddof=1)) / math.sqrt(len(row)) if len(row) > 1 else 0.0
 
 
-def _needed(places: Floats, curves: Floats, accuracies: Floats) -> Floats:
-    """Where curves (K, P), made to rise, reach accuracies (K,): infinite if they do not, the first place if all of them do."""
+def _shares(places: Floats, needed: float) -> Floats:
+    """(P,): how much each point of the curve has to do with a place on it."""
+    shares = np.zeros(len(places))
+    right = int(np.clip(np.searchsorted(places, min(needed, places[-1])), min(1, len(places) - 1), len(places) - 1))
+    left = max(0, right - 1)
+    step = places[right] - places[left]
+    share = (min(needed, places[-1]) - places[left]) / step if step > 0 else 1.0
+    shares[left] = 1 - share
+    shares[right] = share
+    return shares
+
+
+def _wide(errors: Floats, freedom: int, generator: np.random.Generator) -> Floats:
+    """(4000,): by how much errors are to be widened, as they are estimated themselves (Welch, Biometrika 1947)."""
+    squares = errors**2
+    together = freedom * squares.sum() ** 2 / (squares**2).sum() if squares.any() else float(freedom)
+    wide: Floats = np.sqrt(together / generator.chisquare(together, _SAMPLES))
+    return wide
+
+
+def _needed(places: Floats, curves: Floats, accuracies: Floats, generator: np.random.Generator | None = None) -> Floats:
+    """Where curves (K, P), made to rise, reach accuracies (K,): infinite if they do not, the first place if all of them do.
+
+    With a `generator`, places between two points are moved by chance, as far as it is unknown how the curve runs there.
+    """
     rising = risen(curves)
     above = (rising < accuracies[:, None] - _ROUNDING).sum(1)  # points below the accuracy
-    row, right = np.arange(len(rising)), np.clip(above, 1, max(1, len(places) - 1))
     if len(places) == 1:
         return np.where(above == 0, places[0], np.inf)
-    low, high = rising[row, right - 1], rising[row, right]
-    share = (accuracies - low) / np.where(high > low, high - low, 1)
-    between = places[right - 1] + share * (places[right] - places[right - 1])
+    row, right = np.arange(len(rising)), np.clip(above, 1, len(places) - 1)
+    low, high, step = rising[row, right - 1], rising[row, right], places[right] - places[right - 1]
+    straight = np.clip((accuracies - low) / np.where(high > low, high - low, 1), 0, 1)
+    slopes = _slopes(places, rising)
+    share = _solved(low, high, step * slopes[row, right - 1], step * slopes[row, right], accuracies)
+    if generator is not None:
+        share = np.clip(share + _UNKNOWN * np.abs(share - straight) * generator.standard_normal(len(share)), 0, 1)
+    between = places[right - 1] + share * step
     found: Floats = np.where(above == 0, places[0], np.where(above == len(places), np.inf, between))
     return found
+
+
+def _slopes(places: Floats, rising: Floats) -> Floats:
+    """Slopes (K, P) of the smooth curves through points (K, P) that rise: where one side is flat, so are they."""
+    steps, secants = np.diff(places), np.diff(rising) / np.diff(places)
+    if len(steps) == 1:
+        return np.repeat(secants, 2, 1)
+    before, after = secants[:, :-1], secants[:, 1:]
+    one, other = 2 * steps[1:] + steps[:-1], steps[1:] + 2 * steps[:-1]
+    flat = (before <= 0) | (after <= 0)
+    inner = np.where(flat, 0, (one + other) / (one / np.where(flat, 1, before) + other / np.where(flat, 1, after)))
+    ends = [
+        np.clip(((2 * near + far) * here - near * there) / (near + far), 0, None)
+        for near, far, here, there in (
+            (steps[0], steps[1], secants[:, 0], secants[:, 1]),
+            (steps[-1], steps[-2], secants[:, -1], secants[:, -2]),
+        )
+    ]
+    return np.concatenate([ends[0][:, None], inner, ends[1][:, None]], 1)
+
+
+def _solved(low: Floats, high: Floats, begins: Floats, ends: Floats, wanted: Floats) -> Floats:
+    """Where, 0 to 1 of the way, cubics from `low` to `high` with these slopes reach what is wanted: by halving, as they rise."""
+    rise, sought = high - low, wanted - low
+    third, second = begins + ends - 2 * rise, 3 * rise - 2 * begins - ends
+    share, step = np.full_like(low, 0.5), 0.25
+    for _ in range(_HALVINGS):
+        below = ((third * share + second) * share + begins) * share < sought
+        share += np.where(below, step, -step)
+        step /= 2
+    return share
 
 
 def risen(curves: Floats) -> Floats:

@@ -55,6 +55,7 @@ class Evaluation:
         self._subject, self._out = subject, out
         parts = subject.parts
         about = {"spec": spec.model_dump(mode="json"), "train": len(parts.train), "test": len(parts.test)}
+        about["labels"] = subject.labels_version
         total = sum(self._results(protocol) for protocol in spec.protocols) + (self._chooses_stage * self._results(Knn()))
         ledger = Ledger(out / "checkpoints", about, total, events, stop, seconds=checkpoint_seconds)
         self._frozen, self._tuned = Frozen(subject, ledger), Tuned(subject, ledger)

@@ -92,7 +92,7 @@ def parts_of(images: DecodedImages, samples: Samples, *, test_share: float, seed
         raise UserError(
             "no_labels",
             "the dataset has no labels; an evaluation needs some: upload images in a folder for each class, train/cat/1.jpg or "
-            "cat/1.jpg",
+            "cat/1.jpg, or give the dataset labels by a table",
         )
     usable = np.zeros(len(labels), bool)
     usable[samples.usable(len(labels))] = True

@@ -61,6 +61,7 @@ class Subject:
         stop: StopRequest,
     ) -> None:
         self.seed, self.device = spec.seed, device
+        self.labels_version = images.labels_version
         self._spec, self._config, self._images = spec, config, images
         self._events, self._stop = events, stop
         self._shown_as = shown_as(config)
@@ -112,6 +113,7 @@ class Subject:
                 "train_by_class": of_train.tolist(),
                 "test_by_class": of_test.tolist(),
                 "test_split": self.parts.told,
+                "labels_version": self.labels_version,
                 "left_out": self.parts.left_out,
                 "duplicates": self._twins,
             },

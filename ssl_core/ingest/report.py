@@ -112,6 +112,7 @@ class Report:
             "labels": list(labelling.names),
             "label_counts": {name: self._labels[number] for number, name in enumerate(labelling.names)},
             "label_note": labelling.note,
+            "labels_version": self._labels_version(shards),
             "splits": dict(self._splits.most_common()),
             "exact_duplicates": self._duplicates(shards),
             "warnings": self._warnings(),
@@ -124,6 +125,11 @@ class Report:
         os.fsync(self._file.fileno())
         partial.replace(self._folder / "report.json")
         return report
+
+    def _labels_version(self, shards: list[Shard]) -> str | None:
+        from ssl_core.labels.stored import of_folders  # it reads datasets, which ingest makes
+
+        return of_folders([self._folder / shard.name for shard in shards]).version if self._labels or self._splits else None
 
     def _warnings(self) -> list[str]:
         told = [f"{self.damage}; what came before was taken"] if self.damage else []

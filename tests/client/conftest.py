@@ -26,7 +26,7 @@ def script() -> Iterator[Script]:
             told.seen.append(Seen(self.command, parts.path, query, headers, body))
             told.next(self.command, parts.path)(self)
 
-        do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815  names that http.server looks for
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815  names that http.server looks for
 
         def log_message(self, *arguments: object) -> None:
             pass

@@ -1,4 +1,5 @@
 import io
+import json
 import multiprocessing
 import os
 import time
@@ -12,6 +13,8 @@ from ssl_core.cache import dataset_facts, decoded_images
 from ssl_core.errors import InterruptedRun, UserError
 from ssl_core.events import TextEvents
 from ssl_core.ingest import run_ingest
+from ssl_core.labels import LABELS
+from ssl_core.labels.stored import LabelSet, written
 from ssl_core.process import StopRequest
 from tests.factories import png, zip_of
 
@@ -75,6 +78,22 @@ class TestDecodedImages:
         for _ in range(2):
             with opened(folder, tmp_path / "cache", key=None) as images:
                 assert images.count == 3
+
+    def test_labels_beside_the_shards_lie_over_pixels_that_are_not_decoded_anew(self, data: Path, tmp_path: Path):
+        with opened(data, tmp_path / "cache") as images:
+            first, before = inode(tmp_path / "cache"), images.labels_version
+        shards = sorted(data.glob("*.parquet"))
+        given = LabelSet(("x", "y"), np.array([-1, 0, 1, 0, 1, 0, 1, 0]), ["test", *["train"] * 7])
+        (data / LABELS).write_bytes(written(given, shards))
+        with opened(data, tmp_path / "cache") as images:
+            assert inode(tmp_path / "cache") == first
+            assert (images.labels.tolist(), images.label_names) == (given.labels.tolist(), ("x", "y"))
+            assert images.splits == tuple(given.splits or ())
+            assert images.labels_version == given.version != before
+        (data / LABELS).unlink()
+        with opened(data, tmp_path / "cache") as images:
+            assert (inode(tmp_path / "cache"), images.labels_version) == (first, before)
+        assert before == json.loads((data / "report.json").read_text())["labels_version"]
 
     def test_no_images_is_an_error(self, tmp_path: Path):
         with pytest.raises(UserError) as caught, opened(tmp_path / "nowhere", tmp_path / "cache"):

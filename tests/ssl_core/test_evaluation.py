@@ -11,6 +11,9 @@ from launcher.shapes import generate
 from ssl_core.errors import InterruptedRun, UserError
 from ssl_core.evaluation import run_evaluate
 from ssl_core.events import TextEvents
+from ssl_core.ingest import run_ingest
+from ssl_core.labels import LABELS
+from ssl_core.labels.stored import LabelSet, of_folders, written
 from ssl_core.pretrain import run_pretrain
 from ssl_core.process import StopRequest
 
@@ -152,6 +155,19 @@ class TestReport:
         assert {path.name: path.read_bytes() for path in parts.iterdir()} == {
             path.name: path.read_bytes() for path in whole.iterdir()
         }
+
+    def test_does_not_mix_the_labels_of_two_attempts(self, evaluate, data: Path, tmp_path: Path):
+        """Results that were found with other labels are not taken up, though as many images train and test."""
+        shards = tmp_path / "shards"
+        run_ingest(data, shards, TextEvents(io.StringIO()), StopRequest())
+        with pytest.raises(InterruptedRun):
+            evaluate("changed", on=shards, stop_at=3, protocols=["knn"])
+        known = of_folders(sorted(shards.glob("*.parquet")))
+        shifted = LabelSet(known.names, (known.labels + 1) % 4, None)
+        (shards / LABELS).write_bytes(written(shifted, sorted(shards.glob("*.parquet"))))
+        events, folder = evaluate("changed", on=shards, protocols=["knn"])
+        assert not [event for event in events.of("log") if "found before" in event["message"]]
+        assert report_of(folder)["data"]["labels_version"] == shifted.version != known.version
 
     def test_removes_what_is_in_both_parts(self, evaluate, tmp_path: Path, data: Path):
         copy = tmp_path / "copy"

@@ -37,26 +37,44 @@ class TestNeeded:
         assert risen(np.array([0.3, 0.2, 0.4, 0.1, 0.6])).tolist() == pytest.approx([0.25, 0.25, 0.25, 0.25, 0.6])
 
     def test_intervals_cover_what_is_true(self):
-        """In 200 simulated comparisons, the labels really needed lie in the 95% interval about as often as that says."""
+        """In 100 simulated comparisons, the labels really needed lie in the 95% interval about as often as that says."""
         generator = np.random.default_rng(0)
         truth, spread, covered = 20 * 5 ** (0.25 / 0.25), 0.02, 0
         ours = np.array([0.3, 0.4, 0.5, 0.55, 0.6])
-        for _ in range(200):
+        for _ in range(100):
             pretrained, scratch = (
                 [(mean + spread * generator.standard_normal(4)).tolist() for mean in curve] for curve in (ours, SCRATCH)
             )
             found = labels_saved(LABELS, pretrained, scratch)[2]
             covered += (found.low or np.inf) <= truth <= (found.high or np.inf)
-        assert 0.9 <= covered / 200 <= 1
+        assert 0.9 <= covered / 100 <= 1
+
+    @pytest.mark.parametrize("draws", [3, 5])
+    def test_intervals_cover_what_lies_between_the_points_of_a_curve_that_is_not_straight(self, draws: int):
+        """With a straight line between the points, five draws and this little noise 2% were covered at 20 labels per class."""
+        labels = np.array([1, 5, 20, 100, 400, 1000, 5000], float)
+        generator = np.random.default_rng(0)
+
+        def curve(places: np.ndarray) -> np.ndarray:
+            return 0.1 + 0.8 / (1 + 300 / places)
+
+        covered = []
+        for _ in range(40):
+            ours, theirs = (
+                curve(labels * factor)[:, None] + 0.008 * generator.standard_normal((len(labels), draws)) for factor in (2, 1)
+            )
+            found = labels_saved(labels.tolist(), ours.tolist(), theirs.tolist())[:-1]
+            covered += [(one.low or labels[-1]) <= 2 * one.labels <= (one.high or np.inf) for one in found]
+        assert 0.92 <= np.mean(covered) <= 0.985
 
     def test_noise_alone_saves_nothing_for_certain(self):
-        """Of 200 comparisons of a network with itself, few claim that it helps; each has five points to be wrong at."""
+        """Of 100 comparisons of a network with itself, few claim that it helps; each has five points to be wrong at."""
         generator = np.random.default_rng(1)
         wrong = 0
-        for _ in range(200):
+        for _ in range(100):
             curves = ([(mean + 0.02 * generator.standard_normal(3)).tolist() for mean in SCRATCH] for _ in range(2))
             wrong += any(one.helps for one in labels_saved(LABELS, *curves))
-        assert wrong / 200 <= 0.12
+        assert wrong / 100 <= 0.08
 
 
 class TestSentence:

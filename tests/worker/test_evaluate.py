@@ -2,14 +2,16 @@ import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from launcher.shapes import generate, write_zip
 from records.blobs import LocalBlobs
 from records.database import Database
 from records.models import Evaluation
-from records.queries import evaluations, events, jobs, models
+from records.queries import datasets, evaluations, events, jobs, labels, models
 from records.states import JobState
+from ssl_core.labels.stored import LabelSet, written
 from tests.worker.test_engine import child_pids, until
 from worker.engine import Engine
 
@@ -82,6 +84,37 @@ class TestEvaluate:
         first, second = (evaluation_of(database, read_job(one).evaluation_id) for one in (undisturbed, job_id))
         assert first.report == second.report
         assert [file["sha256"] for file in first.files] == [file["sha256"] for file in second.files]
+
+    def test_works_with_the_labels_that_it_began_with(
+        self, engine: Engine, database: Database, blobs: LocalBlobs, evaluate, labelled, read_job, in_background
+    ):
+        def give(shift: int) -> str:
+            with database.read() as session:
+                shards = [blobs.path(shard["key"]) for shard in datasets.get(session, labelled).shards or []]
+            names = tuple(f"class{number}" for number in range(4))
+            given = LabelSet(names, (np.arange(80) // 3 + shift) % 4, None)
+            key = f"datasets/{labelled}/labels/{shift}.parquet"
+            with blobs.writer(key) as writer:
+                writer.write(written(given, shards))
+            with database.write() as session:
+                file = {"key": key, "version": given.version, "counts": given.counts(), "splits": None}
+                assert labels.replace(session, labelled, list(names), file) == []
+            return str(given.version)
+
+        first = give(0)
+        job_id = evaluate()
+        in_background(engine.work, job_id)
+        until(lambda: len(read_job(job_id).checkpoints) > 0)
+        second = give(1)
+        for pid in child_pids(job_id):
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: read_job(job_id).state == JobState.SUCCEEDED)
+        assert read_job(job_id).attempt == 2
+        report = evaluation_of(database, read_job(job_id).evaluation_id).report
+        assert (report["data"]["labels_version"], report["classes"][0]) == (first, "class0")
+        later = evaluate(protocols=["knn"])
+        until(lambda: engine.work(later) or read_job(later).state == JobState.SUCCEEDED)  # once the slot of the first is free
+        assert evaluation_of(database, read_job(later).evaluation_id).report["data"]["labels_version"] == second
 
     def test_follows_a_pretraining_that_asked_for_it(self, engine: Engine, database: Database, labelled, pretrain, read_job):
         job_id = pretrain(labelled)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from records.blobs import Blobs, file_sha256
 from records.models import Dataset, Job
 from records.settings import Settings
+from ssl_core.labels import LABELS
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,17 @@ class Workplace:
         """What the child makes goes here."""
         return self.folder / "out"
 
-    def lay_out(self, dataset: Dataset) -> list[str]:
-        """Put a dataset where the child finds it, and give the arguments that tell it where everything is."""
+    def lay_out(self, dataset: Dataset, labels: str | None = None) -> list[str]:
+        """Put a dataset where the child finds it, and give the arguments that tell it where everything is.
+
+        `labels` is the key of labels that take the place of those in the shards.
+        """
         data = self.folder / "data"
         data.mkdir()
         for number, shard in enumerate(dataset.shards or []):
             (data / f"shard-{number:05}.parquet").symlink_to(self.blobs.path(shard["key"]))
+        if labels is not None:
+            (data / LABELS).symlink_to(self.blobs.path(labels))
         settings = self.settings
         arguments = ["--data", str(data), "--out", str(self.out), "--checkpoint-seconds", str(settings.checkpoint_seconds)]
         return [*arguments, "--cache", str(settings.cache), "--cache-bytes", str(settings.cache_bytes), "--dataset-key", dataset.id]

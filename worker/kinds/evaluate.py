@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from records.database import now
 from records.ids import new_id
 from records.models import Evaluation, Job
-from records.queries import datasets, models
+from records.queries import datasets, labels, models
 from ssl_core.spec.evaluate import EvaluateSpec, ModelEvaluation
 from worker.kinds.base import Workplace
 
@@ -36,7 +36,8 @@ class Evaluate:
             if file.name in {models.WEIGHTS, models.CONFIG}:
                 (model / file.name).symlink_to(place.blobs.path(file.key))
         place.lay_out_checkpoints(job, "found-{:09}.json")
-        return ["evaluate", str(place.folder / "spec.json"), "--model", str(model), *place.lay_out(dataset)]
+        laid_out = place.lay_out(dataset, labels.pin(session, job))
+        return ["evaluate", str(place.folder / "spec.json"), "--model", str(model), *laid_out]
 
     def store(self, place: Workplace) -> None:
         folder = place.out / "report"

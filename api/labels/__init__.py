@@ -1,0 +1,1 @@
+"""Labels that are given to datasets."""

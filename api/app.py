@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI
 from api import docs, errors
 from api.catalogue import endpoints as catalogue
 from api.datasets import endpoints as datasets
+from api.embeddings import endpoints as embeddings
 from api.evaluations import endpoints as evaluations
 from api.health import endpoints as health
 from api.jobs import endpoints as jobs
@@ -29,6 +30,8 @@ _DESCRIPTION = """Upload unlabelled images, choose a pretext task, download a tr
 2. `POST /v1/jobs` with the dataset and a task; watch it by `GET /v1/jobs/{id}` or `…/events`.
 3. `GET /v1/models/{id}/files/encoder.safetensors`: the weights, under torchvision's own names.
 4. `POST /v1/jobs` with `"kind": "evaluate"`, a model and a labelled dataset; `GET /v1/evaluations/{id}`: labels saved.
+5. `POST /v1/jobs` with `"kind": "embed"`, a model and a dataset: `GET /v1/embeddings/{id}`. A few images at once:
+   `POST /v1/models/{id}/embed`.
 
 Press **Authorize** and paste the key first.
 """
@@ -64,7 +67,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     errors.install(app)
     app.include_router(health.router)
     docs.install(app)
-    for router in (datasets.router, catalogue.router, jobs.router, pictures.router, models.router, evaluations.router):
+    for router in (
+        datasets.router,
+        catalogue.router,
+        jobs.router,
+        pictures.router,
+        models.router,
+        evaluations.router,
+        embeddings.router,
+    ):
         app.include_router(router, dependencies=[Depends(require_key)], responses=errors.responses(401, 422))
     return app
 

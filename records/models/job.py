@@ -31,12 +31,14 @@ class Job(Base):
     environment: Mapped[dict[str, Any] | None] = mapped_column(Json)
     """Device and package versions of the newest attempt."""
     checkpoints: Mapped[list[Any]] = mapped_column(Json, default=list)
-    """The newest last, each `{key, step, attempt}`."""
+    """The newest last, each `{key, step, attempt}`; with `keep`, a part of the result that stays until the job ends."""
     error: Mapped[dict[str, Any] | None] = mapped_column(Json)
     model_id: Mapped[str | None] = mapped_column(String(40))
     """The model that it made, or that it is about."""
     evaluation_id: Mapped[str | None] = mapped_column(String(40))
     """The evaluation that it made."""
+    embedding_id: Mapped[str | None] = mapped_column(String(40))
+    """The embeddings that it made."""
     evaluate: Mapped[dict[str, Any] | None] = mapped_column(Json)
     """The evaluation that is queued when it succeeds; its `job_id`, once it is."""
     worker_id: Mapped[str | None] = mapped_column(String(40))

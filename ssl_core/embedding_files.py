@@ -75,7 +75,8 @@ class Table:
             found = pq.read_table(path, page_checksum_verification=True, use_threads=False, memory_map=False)
         except (pa.ArrowException, OSError):
             return None
-        if not found.schema.equals(self.schema, check_metadata=True) or not np.array_equal(found["id"].to_numpy(), ids):
+        same = found.schema.equals(self.schema) and found.schema.metadata == self.schema.metadata
+        if not same or not np.array_equal(found["id"].to_numpy(), ids):
             return None
         values = found["embedding"].combine_chunks().values.to_numpy(zero_copy_only=False)
         return np.asarray(values, np.float32).reshape(-1, self.features)

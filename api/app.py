@@ -14,6 +14,7 @@ from api.evaluations import endpoints as evaluations
 from api.health import endpoints as health
 from api.jobs import endpoints as jobs
 from api.jobs import pictures
+from api.models import embedding
 from api.models import endpoints as models
 from api.security import Gate, require_key
 from api.services import Services
@@ -21,6 +22,7 @@ from records.blobs import open_blobs
 from records.database import Database
 from records.log import set_up_logging
 from records.queries import keys
+from records.questions import Questions
 from records.queue import celery_app, waker
 from records.settings import Settings
 
@@ -45,11 +47,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         database=Database(settings.database),
         blobs=open_blobs(settings.blobs),
         wake=waker(celery_app(settings.broker)),
+        questions=Questions(settings.broker),
     )
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.waiting_to_embed = embedding.Waiting()
         yield
+        services.questions.close()
         services.database.engine.dispose()
 
     app = FastAPI(
@@ -73,6 +78,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         jobs.router,
         pictures.router,
         models.router,
+        embedding.router,
         evaluations.router,
         embeddings.router,
     ):

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from records.blobs import Blobs
 from records.database import Database, after_commit
 from records.models import Job
+from records.questions import Questions
 from records.queue import Wake
 from records.settings import Settings
 
@@ -22,6 +23,7 @@ class Services:
     database: Database
     blobs: Blobs
     wake: Wake
+    questions: Questions
 
     def wake_for(self, session: Session, job: Job) -> None:
         """Wake a worker for a job as soon as the job is committed."""

@@ -48,6 +48,12 @@ def parser() -> argparse.ArgumentParser:
 
     wait = commands.add_parser("wait", help="load what a training needs, and do what standard input then says (for a worker)")
 
+    answer = commands.add_parser("answer", help="embed the images that standard input brings, at once (for a worker)")
+    answer.add_argument("--device", choices=["auto", "cpu", "cuda"], default="cpu", help="where to compute")
+    answer.add_argument("--threads", type=int, default=1, help="most threads of a computation")
+    answer.add_argument("--model-bytes", type=int, default=1 << 30, help="bound of the models in memory, in bytes")
+    answer.add_argument("--supervisor", type=int, help="process id without which this process has nothing to live for")
+
     for command in (pretrain, evaluate, embed):
         command.add_argument("--cache", type=Path, help="folder for decoded images (default: OUT/cache)")
         command.add_argument("--cache-bytes", type=int, default=50 * 2**30, help="bound of that folder, in bytes")
@@ -122,6 +128,11 @@ def main() -> int:
     arguments = parser().parse_args()
     if arguments.supervisor is not None:
         die_with(arguments.supervisor)
+    if arguments.command == "answer":
+        from ssl_core.answering import run_answers
+
+        run_answers(arguments.device, arguments.threads, arguments.model_bytes)
+        return EXIT_OK
     events: Events = TextEvents() if arguments.events_fd is None else PipeEvents(arguments.events_fd)
     stop = StopRequest()
     stop.install()

@@ -75,6 +75,11 @@ def get(session: Session, model_id: str, *, param: str | None = None) -> Model:
     return model
 
 
+def exists(session: Session, model_id: str) -> bool:
+    """Whether there is such a model."""
+    return session.scalar(select(Model.id).where(Model.id == model_id)) is not None
+
+
 def to_start_from(session: Session, model_id: str, *, param: str) -> Model:
     """Find a model for a job that is made in the same transaction; until its end the model cannot be deleted.
 

@@ -51,7 +51,7 @@ def bundle(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path, data: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(embedding, "Ticker", lambda seconds: _Always())
+    monkeypatch.setattr(embedding, "Ticker", _Always)
 
     def run(name: str, *, stop_at: int | None = None, model: Path = bundle, on: Path = data, **asked: object):
         path = tmp_path / f"{name}.json"
@@ -77,6 +77,9 @@ def run(tmp_path: Path, data: Path, bundle: Path, monkeypatch: pytest.MonkeyPatc
 
 
 class _Always:
+    def __init__(self, seconds: float) -> None:
+        pass
+
     def due(self) -> bool:
         return True
 
@@ -186,7 +189,12 @@ class TestMemory:
         config = json.loads((large / "config.json").read_text())
         (large / "config.json").write_text(json.dumps({**config, "image_size": 256}))
         held: list[int] = []
-        monkeypatch.setattr(Interrupter, "emit", lambda self, type_, **fields: held.append(_mapped()) if "done" in fields else None)
+
+        def watch(_self: Interrupter, _type: str, **fields: object) -> None:
+            if "done" in fields:
+                held.append(_mapped())
+
+        monkeypatch.setattr(Interrupter, "emit", watch)
         run("flat", model=large, stage="stage1")
         assert len(held) > 12
         assert max(held) - min(held) < 8 << 20

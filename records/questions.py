@@ -1,8 +1,8 @@
 """Images on their way to a worker that embeds them at once, and embeddings on their way back: through the broker.
 
 A question is announced in a list, so that one worker alone takes it. Its images lie under a key of their own, which expires: what
-nobody asks for any more is gone, whatever the clocks of several hosts say. An answer is a list of one that expires, too. What is sent
-is JSON and bytes; nothing of it is ever run.
+nobody asks for any more is gone, whatever the clocks of several hosts say. An answer is a list of one that expires, too. What is
+sent is JSON and bytes; nothing of it is ever run.
 """
 
 import json

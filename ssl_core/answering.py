@@ -2,8 +2,8 @@
 
 It reads orders on standard input and answers each on standard output, by `ssl_core/frames.py`. An order's header has `model` (the
 SHA-256 of its weights), `folder` (where they and its configuration lie), `stage` and `normalize`; its byte strings are image files.
-The answer has `bad`, the reasons by the number of an image that is none, and `features`; its one byte string is float32 of the others,
-row after row. Or it has an `error`: `code` and `message`. An order that has `keep` alone names the models that still exist.
+The answer has `bad`, the reasons by the number of an image that is none, and `features`; its one byte string is float32 of the
+others, row after row. Or it has an `error`: `code` and `message`. An order that has `keep` alone names the models that still exist.
 """
 
 import os

@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     warm: bool = True
     """Whether a worker keeps a process with PyTorch loaded, so that a training begins seconds earlier; it takes about 350 MB."""
     embed_at_once: bool = True
-    """Whether a worker answers `POST /v1/models/{id}/embed`; with the first request it starts a process for it, of about 400 MB."""
+    """Whether a worker answers `POST /v1/models/{id}/embed`; with the first request it starts a process for it, of about 500 MB."""
     embed_device: Literal["auto", "cpu", "cuda"] = "cpu"
     """Where images are embedded at once. `auto`: on the GPU if the worker has one, beside the trainings there."""
     embed_threads: int = Field(default=2, ge=1, le=256)

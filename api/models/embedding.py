@@ -165,8 +165,9 @@ async def _received(request: Request) -> _Form:
         await form.close()
         fields = _Fields.model_validate({name: form[name] for name in _Fields.model_fields if form.get(name)})
     except MultiPartException as error:
-        many = f"; {MOST_IMAGES} images are taken at once, and any number by a job of the kind `embed`"
-        raise InvalidError(f"the form cannot be read: {error.message.rstrip('.')}{many}", param="file") from error
+        many = f"{MOST_IMAGES} images are taken at once, and any number by a job of the kind `embed`"
+        told = many if "many files" in error.message else f"the form cannot be read: {error.message.rstrip('.')}"
+        raise InvalidError(told, param="file") from error
     except ValidationError as error:
         found = error.errors()[0]
         raise InvalidError(f"{found['loc'][0]}: {found['msg']}, not {found['input']!r:.80}", param=str(found["loc"][0])) from error

@@ -239,7 +239,7 @@ def embed(
         if all(path.is_file() for path in images):
             cli_embeddings.at_once(run, model, images, stage=stage, normalize=normalize, out=out)
             return
-        if len(what) > 1 or images[0].is_dir():
+        if len(what) > 1:
             missing = next(path for path in images if not path.is_file())
             raise typer.BadParameter(f"{missing} is no file; give image files, or the id or name of one dataset")
         found = _ingested(run, run.client.datasets.find(what[0]))

@@ -111,7 +111,7 @@ def _size(found: Embedding) -> str:
 
 
 def _about(found: Embedding) -> list[str]:
-    lines = [f"by {found.model_id} of {found.dataset_id}, after {found.stage or 'its last layer'}"]
+    lines = [f"by {found.model_id} of {found.dataset_id}, {'after ' + found.stage if found.stage else 'its own features'}"]
     if found.normalized:
         lines.append("each of length 1")
     if found.left_out:

@@ -114,6 +114,8 @@ class Questions:
     def take(self, seconds: float, most_images: int) -> list[Question]:
         """Wait for a question for so long, and take along those that wait behind it, up to a number of images. No other gets them.
 
+        The last of them may go beyond that number, and beyond `MOST_BYTES`, by what one question may have.
+
         Raises:
             BrokerAwayError: the broker does not answer.
         """
@@ -122,7 +124,7 @@ class Questions:
             if first is None:
                 return []
             taken = [json.loads(first[1])]
-            while sum(len(one["sizes"]) for one in taken) < most_images:
+            while sum(len(one["sizes"]) for one in taken) < most_images and sum(sum(one["sizes"]) for one in taken) < MOST_BYTES:
                 more: Any = self._redis.lpop(_QUEUE)
                 if more is None:
                     break

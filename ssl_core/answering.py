@@ -23,6 +23,8 @@ from ssl_core.encoders import Encoder, VideoEncoder
 from ssl_core.errors import UserError
 from ssl_core.frames import read_frame, write_frame
 
+_BATCH = 64
+
 
 def run_answers(device: Literal["auto", "cpu", "cuda"], threads: int, cache_bytes: int) -> None:
     """Answer orders until standard input ends.
@@ -68,7 +70,7 @@ def _answer(models: "Models", decoder: Decoder, header: dict[str, Any], contents
     bad = {number: reason for number, reason in enumerate(decoded) if isinstance(reason, str)}
     if not pixels:
         return {"bad": bad, "features": 0}, b""
-    found = vectors(model.encoder, np.stack(pixels), len(pixels), stage=header["stage"], shown_as=model.shown_as)
+    found = vectors(model.encoder, np.stack(pixels), _BATCH, stage=header["stage"], shown_as=model.shown_as)
     if header["normalize"]:
         found = unit_length(found)
     return {"bad": bad, "features": found.shape[1]}, np.ascontiguousarray(found, "<f4").tobytes()

@@ -30,6 +30,8 @@ _LOOK_SECONDS = 1.0
 _AWAY_SECONDS = 2.0
 _IDLE_SECONDS = 900.0
 """Seconds without a question after which the process ends, and gives its memory back."""
+_START_SECONDS = 60.0
+"""Seconds more that the first answer of a process may take: it loads torch, on a machine that may be busy."""
 _TRIES = 2
 _CRASHED = {"code": "embedder_crashed", "message": "the process that embeds has ended twice over these images; its log says why"}
 
@@ -54,6 +56,7 @@ class Answerer:
         assert process.stdin is not None
         assert process.stdout is not None
         self._orders, self._answers = process.stdin, process.stdout
+        self._starts = _START_SECONDS
 
     @property
     def pid(self) -> int:
@@ -76,7 +79,7 @@ class Answerer:
         Raises:
             ProcessEndedError: it has ended, or took so long that it was ended.
         """
-        patience = threading.Timer(seconds, self.kill)
+        patience = threading.Timer(seconds + self._starts, self.kill)
         patience.start()
         try:
             write_frame(self._orders, header, images)
@@ -87,6 +90,7 @@ class Answerer:
             patience.cancel()
         if found is None:
             raise ProcessEndedError
+        self._starts = 0.0
         return found[0], found[1][0]
 
     def kill(self) -> None:

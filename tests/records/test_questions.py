@@ -76,6 +76,17 @@ class TestQuestions:
             questions.answer(one.id, Answer())
         assert all(answer.result() == Answer() for answer in answers)
 
+    def test_no_more_bytes_are_taken_along_than_one_may_have(self, questions: Questions, asked, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(module, "MOST_BYTES", 10)
+        answers = [asked(question(b"12345678")) for _ in range(3)]
+        while questions._count() < 3:
+            pass
+        taken = [questions.take(5, 64), questions.take(5, 64)]
+        assert [len(one) for one in taken] == [2, 1]
+        for one in sum(taken, []):
+            questions.answer(one.id, Answer())
+        assert all(answer.result() == Answer() for answer in answers)
+
     def test_nothing_is_left_of_one_that_nobody_answers(self, questions: Questions):
         assert questions.ask(question(), 0.1) is None
         assert left_over(questions) == []

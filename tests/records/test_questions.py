@@ -30,7 +30,7 @@ def question(*images: bytes, **more: object) -> Question:
 
 
 def left_over(questions: Questions) -> list[bytes]:
-    return [key for key in questions._redis.scan_iter("pretext:embed:*")] + questions._redis.lrange(module._QUEUE, 0, -1)
+    return [*questions._redis.scan_iter("pretext:embed:*"), *questions._redis.lrange(module._QUEUE, 0, -1)]
 
 
 class TestQuestions:
@@ -83,7 +83,7 @@ class TestQuestions:
             pass
         taken = [questions.take(5, 64), questions.take(5, 64)]
         assert [len(one) for one in taken] == [2, 1]
-        for one in sum(taken, []):
+        for one in [*taken[0], *taken[1]]:
             questions.answer(one.id, Answer())
         assert all(answer.result() == Answer() for answer in answers)
 

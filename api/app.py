@@ -10,6 +10,7 @@ from api import docs, errors
 from api.audit import endpoints as audit_api
 from api.catalogue import endpoints as catalogue
 from api.datasets import endpoints as datasets
+from api.embeddings import endpoints as embeddings
 from api.evaluations import endpoints as evaluations
 from api.health import endpoints as health
 from api.jobs import endpoints as jobs
@@ -18,6 +19,7 @@ from api.keys import endpoints as keys_api
 from api.labels import endpoints as labels
 from api.limits import Limiter
 from api.members import endpoints as members
+from api.models import embedding
 from api.models import endpoints as models
 from api.projects import endpoints as projects
 from api.security import Gate, require_key
@@ -29,6 +31,7 @@ from records.blobs import open_blobs
 from records.database import Database
 from records.log import set_up_logging
 from records.queries import keys
+from records.questions import Questions
 from records.queue import celery_app, waker
 from records.settings import Settings
 
@@ -38,6 +41,8 @@ _DESCRIPTION = """Upload unlabelled images, choose a pretext task, download a tr
 2. `POST /v1/jobs` with the dataset and a task; watch it by `GET /v1/jobs/{id}` or `…/events`.
 3. `GET /v1/models/{id}/files/encoder.safetensors`: the weights, under torchvision's own names.
 4. `POST /v1/jobs` with `"kind": "evaluate"`, a model and a labelled dataset; `GET /v1/evaluations/{id}`: labels saved.
+5. `POST /v1/jobs` with `"kind": "embed"`, a model and a dataset: `GET /v1/embeddings/{id}`. A few images at once:
+   `POST /v1/models/{id}/embed`.
 
 Press **Authorize** and paste the key first.
 """
@@ -52,11 +57,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         blobs=open_blobs(settings.blobs),
         wake=waker(celery_app(settings.broker)),
         limiter=Limiter(settings.broker, settings.requests_per_minute),
+        questions=Questions(settings.broker),
     )
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.waiting_to_embed = embedding.Waiting()
         yield
+        services.questions.close()
         services.database.engine.dispose()
 
     app = FastAPI(
@@ -83,7 +91,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         jobs.router,
         pictures.router,
         models.router,
+        embedding.router,
         evaluations.router,
+        embeddings.router,
         projects.router,
         members.router,
         keys_api.router,

@@ -182,5 +182,5 @@ def _is_streamed(request: Request) -> bool:
         return wire.is_ours(request.scope)
     of_labels = path.startswith("/v1/datasets/") and path.endswith("/labels")
     if kind.startswith("multipart/form-data"):
-        return of_labels or path in {"/v1/datasets", "/v1/models"}
+        return of_labels or path in {"/v1/datasets", "/v1/models"} or (path.startswith("/v1/models/") and path.endswith("/embed"))
     return of_labels and kind.startswith("text/csv")

@@ -11,6 +11,7 @@ from api.limits import Limiter
 from records.blobs import Blobs
 from records.database import Database, after_commit
 from records.models import Job
+from records.questions import Questions
 from records.queue import Wake
 from records.settings import Settings
 
@@ -24,6 +25,7 @@ class Services:
     blobs: Blobs
     wake: Wake
     limiter: Limiter
+    questions: Questions
 
     def wake_for(self, session: Session, job: Job) -> None:
         """Wake a worker for a job as soon as the job is committed."""

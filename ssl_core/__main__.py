@@ -1,4 +1,4 @@
-"""`python -m ssl_core`: ingest, pretrain or evaluate, alone at a shell or supervised by a worker.
+"""`python -m ssl_core`: ingest, pretrain, evaluate or embed, alone at a shell or supervised by a worker.
 
 Torch is imported only by the commands that need it, and after their data is decoded; or before there is anything to do, by `wait`.
 """
@@ -39,15 +39,28 @@ def parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("--checkpoint-seconds", type=float, default=30, help="seconds between checkpoints")
 
+    embed = commands.add_parser("embed", help="embed every image or video of a dataset into Parquet files")
+    embed.add_argument("spec", type=Path, help="JSON file with the spec; {} for everything by default")
+    embed.add_argument("--model", type=Path, required=True, help="folder with encoder.safetensors and config.json")
+    embed.add_argument("--model-id", help="what the model is called in the files")
+    embed.add_argument("--data", type=Path, required=True, help="folder with Parquet shards, or with images in any layout")
+    embed.add_argument("--checkpoint-seconds", type=float, default=30, help="seconds between checkpoints")
+
     wait = commands.add_parser("wait", help="load what a training needs, and do what standard input then says (for a worker)")
 
-    for command in (pretrain, evaluate):
+    answer = commands.add_parser("answer", help="embed the images that standard input brings, at once (for a worker)")
+    answer.add_argument("--device", choices=["auto", "cpu", "cuda"], default="cpu", help="where to compute")
+    answer.add_argument("--threads", type=int, default=1, help="most threads of a computation")
+    answer.add_argument("--model-bytes", type=int, default=1 << 30, help="bound of the models in memory, in bytes")
+    answer.add_argument("--supervisor", type=int, help="process id without which this process has nothing to live for")
+
+    for command in (pretrain, evaluate, embed):
         command.add_argument("--cache", type=Path, help="folder for decoded images (default: OUT/cache)")
         command.add_argument("--cache-bytes", type=int, default=50 * 2**30, help="bound of that folder, in bytes")
         command.add_argument("--dataset-key", help="name of the dataset version in the cache (default: made from its files)")
-    for command in (ingest, pretrain, evaluate):
+    for command in (ingest, pretrain, evaluate, embed):
         command.add_argument("--out", type=Path, required=True, help="folder for what the command makes")
-    for command in (ingest, pretrain, evaluate, wait):
+    for command in (ingest, pretrain, evaluate, embed, wait):
         command.add_argument("--events-fd", type=int, help="file descriptor that events are written to as JSON lines")
         command.add_argument("--supervisor", type=int, help="process id without which this process has nothing to live for")
     return parser
@@ -67,6 +80,22 @@ def run(arguments: argparse.Namespace, events: Events, stop: StopRequest) -> Non
         run_evaluate(
             arguments.spec,
             model=arguments.model,
+            data=arguments.data,
+            out=arguments.out,
+            cache=arguments.cache or arguments.out / "cache",
+            cache_bytes=arguments.cache_bytes,
+            dataset_key=arguments.dataset_key,
+            checkpoint_seconds=arguments.checkpoint_seconds,
+            events=events,
+            stop=stop,
+        )
+    elif arguments.command == "embed":
+        from ssl_core.embedding import run_embed
+
+        run_embed(
+            arguments.spec,
+            model=arguments.model,
+            model_id=arguments.model_id,
             data=arguments.data,
             out=arguments.out,
             cache=arguments.cache or arguments.out / "cache",
@@ -99,6 +128,11 @@ def main() -> int:
     arguments = parser().parse_args()
     if arguments.supervisor is not None:
         die_with(arguments.supervisor)
+    if arguments.command == "answer":
+        from ssl_core.answering import run_answers
+
+        run_answers(arguments.device, arguments.threads, arguments.model_bytes)
+        return EXIT_OK
     events: Events = TextEvents() if arguments.events_fd is None else PipeEvents(arguments.events_fd)
     stop = StopRequest()
     stop.install()

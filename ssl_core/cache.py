@@ -27,7 +27,7 @@ from ssl_core.clips import ClipSettings, ClipTable, Segment, clip_table, segment
 from ssl_core.dataset import Group, facts_of, grids_of, groups_of, labels_of
 from ssl_core.errors import InterruptedRun, UserError
 from ssl_core.events import Events, Ticker
-from ssl_core.images import ImageError, decode_rgb, quiet, square
+from ssl_core.images import ImageError, decode_square, quiet
 from ssl_core.ingest import run_ingest
 from ssl_core.ingest.checks import cores
 from ssl_core.labels import LABELS
@@ -64,6 +64,20 @@ class DecodedImages:
     """`train`, `validation` or `test` for each image or video; None if the dataset has no splits."""
     clips: ClipTable | None = None
     """The clips among the frames, if the dataset is of videos."""
+    shards: tuple[Path, ...] = ()
+    """The files that it was decoded from. They stay as long as the images do."""
+    mapped: mmap.mmap | None = None
+    """The memory map itself."""
+
+    def read_in_order(self) -> None:
+        """Tell the kernel that the images will be read from the first to the last, once each."""
+        if self.mapped is not None:
+            self.mapped.madvise(mmap.MADV_SEQUENTIAL)
+
+    def let_go(self) -> None:
+        """Give back the memory that reading took. What was written is lost; images are read from the disk again if asked for."""
+        if self.mapped is not None:
+            self.mapped.madvise(mmap.MADV_DONTNEED)
 
     @property
     def labels_version(self) -> str | None:
@@ -132,7 +146,7 @@ def decoded_images(
 
         with shared_once_made(_lock_of(entry), lambda: _is_whole(entry), make, stop):
             os.utime(entry / _INDEX)
-            yield _with_labels(_open(entry, clips), data / LABELS, shards)
+            yield _with_labels(_open(entry, clips, shards), data / LABELS, shards)
 
 
 def _with_labels(images: DecodedImages, file: Path, shards: list[Path]) -> DecodedImages:
@@ -340,7 +354,7 @@ class _Images:
         """Fill `into`, uint8 (rows, size, size, 3)."""
         for place, content in enumerate(self.group.contents()):
             try:
-                into[place] = square(decode_rgb(content, target=self.size), self.size)
+                into[place] = decode_square(content, self.size)
             except ImageError as error:
                 message = f"image {self.group.first + place} of the dataset cannot be decoded: {error.reason}"
                 raise UserError("damaged_dataset", message) from error
@@ -400,7 +414,7 @@ def _decode_group(work: _Work, pixels: Path) -> int:
     return work.rows
 
 
-def _open(entry: Path, settings: ClipSettings | None) -> DecodedImages:
+def _open(entry: Path, settings: ClipSettings | None, shards: Sequence[Path]) -> DecodedImages:
     index = json.loads((entry / _INDEX).read_text(encoding="utf-8"))
     shape = (index["count"], index["size"], index["size"], 3)
     # Private and writable, because torch takes no read-only memory; nothing is reserved for it, so it may be larger than memory.
@@ -417,4 +431,4 @@ def _open(entry: Path, settings: ClipSettings | None) -> DecodedImages:
     clips = None
     if facts.kind == "video" and settings is not None:
         clips = clip_table([segments_of(frames, settings) for frames in index["videos"]], settings)
-    return DecodedImages(images, facts, labels, tuple(index["label_names"]), splits, clips)
+    return DecodedImages(images, facts, labels, tuple(index["label_names"]), splits, clips, tuple(shards), mapped)

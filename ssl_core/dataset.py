@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,14 @@ class Group:
         """The files of its videos, open to be read. None is copied: one may be large."""
         for video in self._column():
             yield pa.BufferReader(video["bytes"].as_buffer() or b"")
+
+    def paths(self) -> list[str | None]:
+        """The names of its images or videos."""
+        with pq.ParquetFile(self.shard) as file:
+            if self.kind not in file.schema_arrow.names or file.schema_arrow.field(self.kind).type.get_field_index("path") < 0:
+                return [None] * self.rows
+            column = file.read_row_group(self.number, columns=[f"{self.kind}.path"], use_threads=False)[self.kind]
+        return [one["path"] for one in column.to_pylist()]
 
     def _column(self) -> Any:
         with pq.ParquetFile(self.shard) as file:
@@ -138,6 +146,16 @@ def labels_of(shards: list[Path]) -> dict[str, Any]:
     if "split" in columns:
         known["splits"] = [split for table in tables for split in table["split"].to_pylist()]
     return known
+
+
+def paths_of(shards: Sequence[Path], first: int, count: int) -> list[str | None]:
+    """Names of the images or videos `first` to `first + count`; None where a file of another origin has none."""
+    paths: list[str | None] = []
+    for group in groups_of(list(shards)):
+        start, end = max(first, group.first), min(first + count, group.first + group.rows)
+        if start < end:
+            paths += group.paths()[start - group.first : end - group.first]
+    return paths
 
 
 def _checked(shard: Path) -> tuple[pq.FileMetaData, Kind]:

@@ -18,6 +18,7 @@ from ssl_core.augment import Normalize
 from ssl_core.color import lightness
 from ssl_core.data import derived_seed
 from ssl_core.encoders import Encoder, build_encoder
+from ssl_core.errors import UserError
 from ssl_core.export import LIGHTNESS
 from ssl_core.spec import ResolvedEncoder
 from ssl_core.weights import load_weights
@@ -98,6 +99,40 @@ def embed_stages(
                 pooled = functional.adaptive_avg_pool2d(still, grid).flatten(1)
                 features.setdefault(name, []).append(pooled.cpu().numpy())
     return {name: np.concatenate(parts) for name, parts in features.items()}
+
+
+def vectors(
+    encoder: Encoder, images: npt.NDArray[np.uint8], batch_size: int, *, stage: str | None, shown_as: ShownAs
+) -> npt.NDArray[np.float32]:
+    """Features after a stage, as of `embed_stages`, or the encoder's own, as of `embed`: float32 (N, D).
+
+    Args:
+        encoder: on any device.
+        images: uint8 (N, S, S, 3), at least one, or clips (N, T, S, S, 3) if the encoder is of clips.
+        batch_size: images at a time.
+        stage: name of the stage; None: the encoder's own features.
+        shown_as: as of `embed`.
+    """
+    if stage is None:
+        return embed(encoder, images, batch_size, shown_as=shown_as)
+    return embed_stages(encoder, images, batch_size, shown_as=shown_as)[stage]
+
+
+def unit_length(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Features (N, D) scaled to length 1; those that are all zeros stay so."""
+    lengths = np.maximum(np.linalg.norm(features, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    return np.asarray(features / lengths, np.float32)
+
+
+def check_stage(encoder: Encoder, stage: str | None) -> None:
+    """Refuse a stage that the encoder has not.
+
+    Raises:
+        UserError: it has none of this name.
+    """
+    if stage is not None and stage not in encoder.stage_names:
+        known = ", ".join(encoder.stage_names)
+        raise UserError("unknown_stage", f"the encoder has no stage {stage!r}; it has {known}. Leave `stage` out for its features")
 
 
 def inputs(encoder: Encoder, images: npt.NDArray[np.uint8], batch_size: int, shown_as: ShownAs) -> Iterator[Tensor]:

@@ -2,18 +2,20 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from ssl_core.cache import decoded_images
+from ssl_core.cache import DecodedImages, decoded_images
 from ssl_core.clips import ClipSettings
 from ssl_core.errors import UserError
 from ssl_core.events import Events
 from ssl_core.process import StopRequest
 from ssl_core.spec import ENCODERS
+from ssl_core.spec.base import Spec
 from ssl_core.spec.evaluate import EvaluateSpec
 
+SpecT = TypeVar("SpecT", bound=Spec)
 _IMPORTED_CLIPS = (16, 2)
 """Frames of a clip, and the stride, for video encoders of which nothing else is known."""
 
@@ -49,7 +51,7 @@ def run_evaluate(
         UserError: it cannot be done; says what to change.
         InterruptedRun: it was asked to stop.
     """
-    asked = _read_spec(spec)
+    asked = read_spec(spec, EvaluateSpec)
     config = json.loads((model / "config.json").read_text(encoding="utf-8"))
     clips = clip_settings(config)
     with decoded_images(
@@ -62,9 +64,7 @@ def run_evaluate(
         stop=stop,
         clips=clips,
     ) as images:
-        wanted = "image" if clips is None else "video"
-        if images.facts.kind != wanted:
-            raise UserError("invalid_spec", f"the encoder is of {wanted}s, and the dataset has {images.facts.kind}s")
+        check_kind(images, clips)
         from ssl_core.devices import device_of, environment, set_up
         from ssl_core.evaluate.report import Evaluation
         from ssl_core.evaluate.subject import Subject
@@ -85,9 +85,25 @@ def clip_settings(config: dict[str, Any]) -> ClipSettings | None:
     return None if frames is None else ClipSettings(frames, stride or 1, config.get("spec", {}).get("clips_per_video"))
 
 
-def _read_spec(path: Path) -> EvaluateSpec:
+def check_kind(images: DecodedImages, clips: ClipSettings | None) -> None:
+    """Refuse a dataset of images for an encoder of videos, and the other way round.
+
+    Raises:
+        UserError: it is of the other kind.
+    """
+    wanted = "image" if clips is None else "video"
+    if images.facts.kind != wanted:
+        raise UserError("invalid_spec", f"the encoder is of {wanted}s, and the dataset has {images.facts.kind}s")
+
+
+def read_spec(path: Path, kind: type[SpecT]) -> SpecT:
+    """Read a spec.
+
+    Raises:
+        UserError: the file cannot be read, or is no such spec.
+    """
     try:
-        return EvaluateSpec.model_validate_json(path.read_text(encoding="utf-8"))
+        return kind.model_validate_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError("invalid_spec", f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:

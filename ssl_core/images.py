@@ -155,6 +155,19 @@ def square(image: Image.Image, size: int) -> npt.NDArray[np.uint8]:
     return np.asarray(image, np.uint8)
 
 
+def decode_square(data: bytes, size: int) -> npt.NDArray[np.uint8]:
+    """What an encoder is shown of an image file: uint8 (size, size, 3), its middle as of `square`. There is no other way there.
+
+    Args:
+        data: the file's bytes.
+        size: side of the result, in pixels.
+
+    Raises:
+        ImageError: it is no usable image.
+    """
+    return square(decode_rgb(data, target=size), size)
+
+
 def thumbnail(data: bytes, size: int, format: Literal["webp", "png"]) -> bytes:  # noqa: A002  the usual name
     """A small picture of an image, encoded anew: neither its metadata nor any of its bytes are in it.
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from records.database import now
 from records.ids import new_id
-from records.models import Dataset, Evaluation, Job, JobPicture, Model, ModelFile
+from records.models import Dataset, Embedding, Evaluation, Job, JobPicture, Model, ModelFile
 from records.queries import jobs
 
 
@@ -81,6 +81,29 @@ def evaluation(session: Session, **more: Any) -> Evaluation:
         "created_at": now(session),
     }
     record = Evaluation(**{**fields, **more})
+    session.add(record)
+    session.flush()
+    return record
+
+
+def embedding(session: Session, **more: Any) -> Embedding:
+    """Embeddings without files."""
+    fields: dict[str, Any] = {
+        "id": new_id("emb"),
+        "job_id": new_id("job"),
+        "model_id": new_id("model"),
+        "dataset_id": None,
+        "stage": None,
+        "normalized": False,
+        "features": 128,
+        "rows": 100,
+        "left_out": 0,
+        "weights_sha256": "0" * 64,
+        "files": [],
+        "meta": {},
+        "created_at": now(session),
+    }
+    record = Embedding(**{**fields, **more})
     session.add(record)
     session.flush()
     return record

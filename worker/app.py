@@ -3,7 +3,7 @@
 import logging
 import os
 import warnings
-from typing import Any
+from typing import Any, Literal
 
 from celery import Celery, signals
 from celery.exceptions import SecurityWarning
@@ -13,6 +13,7 @@ from records.database import Database
 from records.log import set_up_logging
 from records.queue import CUDA_QUEUE, QUEUE, RUN_JOB, celery_app, waker
 from records.settings import Settings
+from worker.answers import Answers
 from worker.devices import find_device
 from worker.engine import Engine
 
@@ -42,6 +43,15 @@ def build(settings: Settings, engine: Engine) -> Celery:
     return app
 
 
+def _answers(settings: Settings, engine: Engine, device: Literal["cpu", "cuda"]) -> Answers | None:
+    """What embeds images at once, listening; None if it is switched off."""
+    if not settings.embed_at_once:
+        return None
+    answers = Answers(settings, Database(settings.database), open_blobs(settings.blobs), engine.scratch / "answers", device)
+    answers.start()
+    return answers
+
+
 def run(settings: Settings) -> int:
     """Run a worker until it is told to stop; gives the exit status."""
     set_up_logging(settings.log_level)
@@ -52,6 +62,7 @@ def run(settings: Settings) -> int:
     engine = Engine(settings, Database(settings.database), open_blobs(settings.blobs), wake, device)
     app = build(settings, engine)
     engine.start()
+    answers = _answers(settings, engine, device)
     queues = f"{QUEUE},{CUDA_QUEUE}" if device == "cuda" else QUEUE
     worker = app.Worker(
         hostname=f"{engine.worker_id}@{os.uname().nodename}",
@@ -68,5 +79,7 @@ def run(settings: Settings) -> int:
         worker.start()
     finally:
         engine.stop()
+        if answers is not None:
+            answers.close()
         engine.close()
     return int(worker.exitcode or 0)

@@ -85,7 +85,7 @@ class Attempt:
         self._stopping = stopping
         self._journal = Journal(database, lease)
         self._pictures = Pictures(database, blobs, lease, place.out, self._warn)
-        self._checkpoint: dict[str, Any] | None = None
+        self._waiting: list[dict[str, Any]] = []
         self._result: dict[str, Any] | None = None
         self._error: dict[str, Any] | None = None
 
@@ -139,7 +139,7 @@ class Attempt:
     def _take(self, events: list[dict[str, Any]]) -> None:
         for event in events:
             if event["type"] == "checkpoint":
-                self._checkpoint = event
+                self._take_checkpoint(event)
             elif event["type"] == "picture":
                 self._pictures.add(event)
             elif event["type"] == "result":
@@ -151,21 +151,26 @@ class Attempt:
 
     def _write_down(self) -> bool:
         """Store what the child has said so far. False if some of it waits for the database."""
-        if not (self._journal.flush() and self._keep_checkpoint() and self._pictures.flush()):
+        if not (self._journal.flush() and self._keep_checkpoints() and self._pictures.flush()):
             return False
         return self._journal.flush()  # what the two before it may have warned of
 
-    def _keep_checkpoint(self) -> bool:
-        if self._checkpoint is None:
-            return True
-        try:
-            checkpoints.keep(self._database, self._blobs, self._lease, self._checkpoint)
-        except DBAPIError as error:
-            logger.warning("the database is away, a checkpoint waits: %s", error)
-            return False
-        except (RecordsError, OSError) as error:
-            self._warn(f"a checkpoint could not be stored: {error}")
-        self._checkpoint = None
+    def _take_checkpoint(self, event: dict[str, Any]) -> None:
+        """Only the newest counts, and those that are to be kept."""
+        if self._waiting and not self._waiting[-1].get("keep"):
+            self._waiting.pop()
+        self._waiting.append(event)
+
+    def _keep_checkpoints(self) -> bool:
+        while self._waiting:
+            try:
+                checkpoints.keep(self._database, self._blobs, self._lease, self._waiting[0])
+            except DBAPIError as error:
+                logger.warning("the database is away, a checkpoint waits: %s", error)
+                return False
+            except (RecordsError, OSError) as error:
+                self._warn(f"a checkpoint could not be stored: {error}")
+            del self._waiting[0]
         return True
 
     def _warn(self, message: str) -> None:
@@ -206,7 +211,8 @@ class Attempt:
         elif outcome.status == EXIT_OK and outcome.result is not None:
             self._kind.publish(session, job, outcome.result)
             self._drop_checkpoints(session, job)
-            leases.end(session, job, JobState.SUCCEEDED, model_id=job.model_id, evaluation_id=job.evaluation_id)
+            made = {name: getattr(job, name) for name in ("model_id", "evaluation_id", "embedding_id")}
+            leases.end(session, job, JobState.SUCCEEDED, **made)
         elif outcome.status == EXIT_INTERRUPTED or self._stopping.is_set():
             paused = job.state == JobState.PAUSING
             leases.end(session, job, JobState.PAUSED if paused else JobState.QUEUED, reason="handed back by its worker")

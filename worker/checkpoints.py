@@ -13,7 +13,7 @@ KEPT = 2
 
 
 def keep(database: Database, blobs: Blobs, lease: Lease, event: dict[str, Any]) -> None:
-    """Store a checkpoint that the child has written, and let the job know of it.
+    """Store a checkpoint that the child has written, and let the job know of it. One with `keep` stays until the job ends.
 
     Raises:
         LeaseLostError: the job is no longer this attempt's.
@@ -25,10 +25,12 @@ def keep(database: Database, blobs: Blobs, lease: Lease, event: dict[str, Any]) 
     blobs.put(key, Path(event["path"]))
     with database.write() as session:
         job = leases.hold(session, lease)
-        checkpoints = [*job.checkpoints, {"key": key, "step": step, "attempt": lease.attempt}]
-        job.checkpoints = checkpoints[-KEPT:]
+        kept = {"keep": True} if event.get("keep") else {}
+        checkpoints = [*job.checkpoints, {"key": key, "step": step, "attempt": lease.attempt, **kept}]
+        superseded = [one for one in checkpoints if not one.get("keep")][:-KEPT]
+        job.checkpoints = [one for one in checkpoints if one not in superseded]
         job.failures = 0
         session.flush()
         events.add(session, job.id, job.attempt, [("checkpoint", {"step": step})])
-        for old in checkpoints[:-KEPT]:
+        for old in superseded:
             after_commit(session, lambda gone=old["key"]: blobs.delete(gone))  # type: ignore[misc]

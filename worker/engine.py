@@ -61,6 +61,11 @@ class Engine:
         """How many jobs can run at a time."""
         return sum(self._sizes.values())
 
+    @property
+    def _told_slots(self) -> dict[str, int]:
+        """What others may know of this worker: its lanes, and whether it embeds images at once."""
+        return {**self._sizes, "embed": int(self._settings.embed_at_once)}
+
     def start(self) -> None:
         """Begin to look after the queue."""
         self._sweep_scratch()
@@ -157,7 +162,7 @@ class Engine:
         )
 
     def _place(self, job: Job) -> Workplace:
-        folder = self._scratch / f"{job.id}-{job.attempt}"
+        folder = self.scratch / f"{job.id}-{job.attempt}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         return Workplace(folder=folder, blobs=self._blobs, settings=self._settings, device=self._device)
@@ -167,7 +172,8 @@ class Engine:
         return ["auto", "cpu", "cuda"] if self._device == "cuda" else ["auto", "cpu"]
 
     @property
-    def _scratch(self) -> Path:
+    def scratch(self) -> Path:
+        """Its folder for what is under way."""
         return self._settings.scratch / f"{self.worker_id}-{os.getpid()}"
 
     def _sweep_scratch(self) -> None:
@@ -192,7 +198,7 @@ class Engine:
     def _reap(self) -> None:
         with self._database.write() as session:
             workers.seen(
-                session, self.worker_id, host=socket.gethostname(), pid=os.getpid(), device=self._device, slots=dict(self._sizes)
+                session, self.worker_id, host=socket.gethostname(), pid=os.getpid(), device=self._device, slots=self._told_slots
             )
             leases.reap(session, max_failures=self._settings.max_failures)
         for lane, free in self._free.items():

@@ -1,14 +1,12 @@
 """Evaluations over HTTP."""
 
-import base64
-import mimetypes
-
 from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 
 from api.errors import responses
-from api.etags import IfNoneMatch, is_there
+from api.etags import IfNoneMatch
 from api.evaluations.schemas import EvaluationListed, EvaluationOut
+from api.files import RESPONSES, file_answer
 from api.pages import After, Limit, Page
 from api.services import ServicesDep, SessionDep
 from records.database import after_commit
@@ -47,24 +45,11 @@ def delete_evaluation(evaluation_id: str, session: SessionDep, services: Service
     "/{evaluation_id}/files/{name}",
     summary="Download a file of an evaluation",
     response_class=FileResponse,
-    responses={
-        200: {"content": {"application/octet-stream": {}}, "description": "The file; its SHA-256 is in `ETag` and `Repr-Digest`."},
-        304: {"description": "The file is the one that `If-None-Match` names."},
-        **responses(401, 404),
-    },
+    responses=RESPONSES,
 )
 def download_evaluation_file(
     evaluation_id: str, name: str, session: SessionDep, services: ServicesDep, if_none_match: IfNoneMatch = None
 ) -> Response:
     """`report.json`, or a picture as PNG or SVG."""
     file = evaluations.file(session, evaluation_id, name)
-    etag = f'"{file["sha256"]}"'
-    headers = {
-        "ETag": etag,
-        "Repr-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(file['sha256'])).decode()}:",
-        "Cache-Control": "private, immutable, max-age=31536000",
-    }
-    if is_there(etag, if_none_match):
-        return Response(status_code=304, headers=headers)
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return FileResponse(services.blobs.path(file["key"]), media_type=kind, filename=name, headers=headers)
+    return file_answer(services.blobs, name=name, key=file["key"], sha256=file["sha256"], if_none_match=if_none_match)

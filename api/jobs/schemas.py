@@ -8,9 +8,10 @@ from api.errors import JOB_KINDS, UNKNOWN_KIND
 from api.pages import Metadata, Moment, Resource, Trouble
 from records.models import Job, JobEvent, JobMetric, JobPicture
 from ssl_core.spec import PretrainSpec, ResolvedPretrain
+from ssl_core.spec.embed import ModelEmbedding
 from ssl_core.spec.evaluate import EvaluateAfter, ModelEvaluation
 
-Kind = Literal["ingest", "pretrain", "evaluate"]
+Kind = Literal["ingest", "pretrain", "evaluate", "embed"]
 State = Literal["queued", "running", "pausing", "paused", "succeeded", "failed", "cancelling", "cancelled"]
 Priority = Annotated[int, Field(ge=-100, le=100, description="Jobs of a higher priority go first; -100 to 100.")]
 
@@ -28,6 +29,13 @@ _EVALUATE_EXAMPLE: JsonValue = {
     "model_id": "model_01m857cvew41sr5m1t4d32qf12",
     "dataset_id": "ds_01m857cvew41sr5m1t4d32qf12",
     "protocols": ["knn", "linear", {"name": "label_efficiency", "labels_per_class": [5, 20, 100]}],
+}
+
+
+_EMBED_EXAMPLE: JsonValue = {
+    "kind": "embed",
+    "model_id": "model_01m857cvew41sr5m1t4d32qf12",
+    "dataset_id": "ds_01m857cvew41sr5m1t4d32qf12",
 }
 
 
@@ -68,6 +76,23 @@ class EvaluateRequest(ModelEvaluation):
         return ModelEvaluation.model_validate({name: getattr(self, name) for name in ModelEvaluation.model_fields})
 
 
+class EmbedRequest(ModelEmbedding):
+    """Ask for the embeddings of a whole dataset, as Parquet files."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _EMBED_EXAMPLE})
+
+    kind: Literal["embed"]
+    """What to do."""
+    dataset_id: str = Field(max_length=100)
+    """The dataset to embed; it must be `ready`."""
+    priority: Priority = 0
+    metadata: Metadata = Field(default_factory=dict)
+
+    def spec(self) -> ModelEmbedding:
+        """The part that is about the embeddings."""
+        return ModelEmbedding.model_validate({name: getattr(self, name) for name in ModelEmbedding.model_fields})
+
+
 def _kind_of(request: Any) -> str:
     """What a request asks for; a pretraining if it does not say."""
     kind = request.get("kind", "pretrain") if isinstance(request, dict) else getattr(request, "kind", "pretrain")
@@ -75,7 +100,9 @@ def _kind_of(request: Any) -> str:
 
 
 JobRequest = Annotated[
-    Annotated[PretrainRequest, Tag("pretrain")] | Annotated[EvaluateRequest, Tag("evaluate")],
+    Annotated[PretrainRequest, Tag("pretrain")]
+    | Annotated[EvaluateRequest, Tag("evaluate")]
+    | Annotated[EmbedRequest, Tag("embed")],
     Discriminator(
         _kind_of,
         custom_error_type=UNKNOWN_KIND,
@@ -165,14 +192,16 @@ class JobOut(Resource):
     """How far it is."""
     verdict: VerdictOut | None
     """How the training goes, or went."""
-    spec: ResolvedPretrain | ModelEvaluation | IngestSpec
+    spec: ResolvedPretrain | ModelEvaluation | ModelEmbedding | IngestSpec
     """What it does in full: every `auto` decided."""
     environment: dict[str, Any] | None
     """Device and package versions of the newest attempt."""
     model_id: str | None
-    """The model that it made, or evaluates."""
+    """The model that it made, evaluates, or embeds by."""
     evaluation_id: str | None
     """The evaluation that it made."""
+    embedding_id: str | None
+    """The embeddings that it made."""
     evaluate: QueuedEvaluation | None
     """The evaluation that follows when it has succeeded."""
     error: Trouble | None

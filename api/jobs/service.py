@@ -5,21 +5,23 @@ from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
-from api.jobs.schemas import EvaluateRequest, PretrainRequest
+from api.jobs.schemas import EmbedRequest, EvaluateRequest, PretrainRequest
 from records.models import Dataset, Job, Model
 from records.queries import datasets, jobs, models, projects, workers
 from records.tenancy import acting
 from ssl_core.spec import ENCODERS, TASKS, DatasetFacts, EncoderSpec, PretrainSpec, ResolvedPretrain, SpecError, resolve
+from ssl_core.spec.embed import ModelEmbedding
 from ssl_core.spec.evaluate import ModelEvaluation
 
 _FEWEST_CLASSES = 2
+Request = PretrainRequest | EvaluateRequest | EmbedRequest
 
 
-def create(session: Session, request: PretrainRequest | EvaluateRequest, idempotency_key: str | None) -> tuple[Job, bool]:
+def create(session: Session, request: Request, idempotency_key: str | None) -> tuple[Job, bool]:
     """Queue a job, with every "auto" decided that can be by now; the second value tells whether it is new.
 
     Raises:
-        NotFoundError: there is no such dataset, or no such model to start from or to evaluate.
+        NotFoundError: there is no such dataset, or no such model to start from, to evaluate or to embed by.
         ConflictError: the dataset is not ready.
         SpecError: the dataset does not allow what is asked for, or the model to start from is of another encoder.
         IdempotencyError: the key was used for another request.
@@ -31,9 +33,7 @@ def create(session: Session, request: PretrainRequest | EvaluateRequest, idempot
     dataset = datasets.ready(session, request.dataset_id, param="dataset_id")
     if (actor := acting()) is not None:
         projects.check_gpu(session, actor.project_id)
-    spec = (
-        _evaluation(session, request, dataset) if isinstance(request, EvaluateRequest) else _pretraining(session, request, dataset)
-    )
+    spec = _spec(session, request, dataset)
     job = jobs.create(
         session,
         kind=request.kind,
@@ -46,9 +46,18 @@ def create(session: Session, request: PretrainRequest | EvaluateRequest, idempot
         request_hash=digest,
         evaluate=_evaluate_after(session, request, dataset),
     )
-    if isinstance(spec, ModelEvaluation):
+    if isinstance(spec, ModelEvaluation | ModelEmbedding):
         job.model_id = spec.model_id
     return job, True
+
+
+def _spec(session: Session, request: Request, dataset: Dataset) -> ResolvedPretrain | ModelEvaluation | ModelEmbedding:
+    if isinstance(request, EvaluateRequest):
+        return _evaluation(session, request, dataset)
+    if isinstance(request, EmbedRequest):
+        _check_kind(models.to_start_from(session, request.model_id, param="model_id"), dataset)
+        return request.spec()
+    return _pretraining(session, request, dataset)
 
 
 def _pretraining(session: Session, request: PretrainRequest, dataset: Dataset) -> ResolvedPretrain:
@@ -58,9 +67,9 @@ def _pretraining(session: Session, request: PretrainRequest, dataset: Dataset) -
     return _pin_device(spec, workers.devices(session))
 
 
-def _evaluate_after(session: Session, request: PretrainRequest | EvaluateRequest, dataset: Dataset) -> dict[str, Any] | None:
+def _evaluate_after(session: Session, request: Request, dataset: Dataset) -> dict[str, Any] | None:
     """The evaluation that follows, if its dataset has labels and is of what will be trained on."""
-    if isinstance(request, EvaluateRequest) or request.evaluate is None:
+    if not isinstance(request, PretrainRequest) or request.evaluate is None:
         return None
     asked = request.evaluate
     given = asked.dataset_id is not None
@@ -85,13 +94,18 @@ def _evaluation(session: Session, request: EvaluateRequest, dataset: Dataset) ->
     """What is asked for, if the dataset has labels and is of what the model's encoder looks at."""
     model = models.to_start_from(session, request.model_id, param="model_id")
     _check_labels(dataset, "dataset_id")
-    wanted = "video" if _looks_at_clips(model) else "image"
-    if (dataset.kind or "image") != wanted:
-        raise SpecError("dataset_id", f"the encoder of {model.id} is of {wanted}s, and {dataset.id} has {dataset.kind}s")
+    _check_kind(model, dataset)
     return request.spec()
 
 
-def _looks_at_clips(model: Model) -> bool:
+def _check_kind(model: Model, dataset: Dataset) -> None:
+    wanted = "video" if looks_at_clips(model) else "image"
+    if (dataset.kind or "image") != wanted:
+        raise SpecError("dataset_id", f"the encoder of {model.id} is of {wanted}s, and {dataset.id} has {dataset.kind}s")
+
+
+def looks_at_clips(model: Model) -> bool:
+    """Whether a model's encoder is of videos."""
     return ENCODERS[model.encoder["name"]].modality == "video" or (model.task in TASKS and TASKS[model.task].modality == "video")
 
 

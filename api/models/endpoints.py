@@ -1,8 +1,5 @@
 """Models over HTTP."""
 
-import base64
-import mimetypes
-
 import anyio.to_thread
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
@@ -10,7 +7,8 @@ from fastapi.responses import FileResponse
 from api.datasets.endpoints import IdempotencyKey
 from api.datasets.upload import receive
 from api.errors import responses
-from api.etags import IfNoneMatch, is_there
+from api.etags import IfNoneMatch
+from api.files import RESPONSES, file_answer
 from api.models import service
 from api.models.schemas import ModelOut
 from api.pages import After, Limit, Page
@@ -116,12 +114,7 @@ def delete_model(model_id: str, session: SessionDep, services: ServicesDep) -> N
     "/{model_id}/files/{name}",
     summary="Download a file of a model",
     response_class=FileResponse,
-    responses={
-        200: {"content": {"application/octet-stream": {}}, "description": "The file; its SHA-256 is in `ETag` and `Repr-Digest`."},
-        206: {"description": "The part that `Range` asked for."},
-        304: {"description": "The file is the one that `If-None-Match` names."},
-        **responses(401, 404),
-    },
+    responses=RESPONSES,
 )
 def download_file(
     model_id: str,
@@ -132,13 +125,4 @@ def download_file(
 ) -> Response:
     """The file, or a part of it: a download that was cut off goes on with `Range` and `If-Range`."""
     file = models.file(session, model_id, name)
-    etag = f'"{file.sha256}"'
-    headers = {
-        "ETag": etag,
-        "Repr-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(file.sha256)).decode()}:",
-        "Cache-Control": "private, immutable, max-age=31536000",
-    }
-    if is_there(etag, if_none_match):
-        return Response(status_code=304, headers=headers)
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return FileResponse(services.blobs.path(file.key), media_type=kind, filename=name, headers=headers)
+    return file_answer(services.blobs, name=name, key=file.key, sha256=file.sha256, if_none_match=if_none_match)

@@ -75,6 +75,8 @@ class StoredOut(Resource):
     """Pictures of trainings."""
     evaluations: int
     """Reports and their pictures."""
+    embeddings: int
+    """Embeddings of datasets."""
     total: int
     """All of it."""
 

@@ -33,7 +33,7 @@ class Usage(Value):
 
     project_id: str
     stored: Json
-    """Bytes of `datasets`, `models`, `pictures`, `evaluations`, and the `total`."""
+    """Bytes of `datasets`, `models`, `pictures`, `evaluations`, `embeddings`, and the `total`."""
     running: int
     """Jobs that a worker has."""
     gpu_seconds: float

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pretext_client import cli_admin, cli_evaluations, cli_labels, cli_models
+from pretext_client import cli_admin, cli_embeddings, cli_evaluations, cli_labels, cli_models
 from pretext_client import settings as given
 from pretext_client.cli_models import Limit
 from pretext_client.progress import download_with_bar, pictures_with_bar, upload_with_bar, watch_job
@@ -36,6 +36,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_models.app, name="models")
 app.add_typer(cli_evaluations.app, name="evaluations")
+app.add_typer(cli_embeddings.app, name="embeddings")
 for name, administration in (("projects", cli_admin.projects), ("members", cli_admin.members), ("keys", cli_admin.keys)):
     app.add_typer(administration, name=name)
 app.command()(cli_admin.workers)
@@ -233,6 +234,42 @@ def evaluate(
 
 
 @app.command()
+def embed(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="Id of the model.")],
+    what: Annotated[list[str], typer.Argument(help="Image files, embedded at once; or the id or name of a dataset.")],
+    stage: Annotated[
+        str | None, typer.Option(help="After which stage of the encoder, such as layer3. Default: its features.")
+    ] = None,
+    normalize: Annotated[bool, typer.Option("--normalize", help="Scale each embedding to length 1.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Of images: file to write, .npy, .csv or .json.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Of a dataset: a setting, such as batch_size=64.")
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Of a dataset: watch it to its end.")] = False,
+) -> None:
+    """Embed a few images at once, or a whole dataset into Parquet files."""
+    images = [Path(one) for one in what]
+    try:
+        settings = given.parse(set_ or ())
+    except given.SettingError as error:
+        raise typer.BadParameter(str(error)) from None
+    with session(context) as run:
+        if all(path.is_file() for path in images):
+            cli_embeddings.at_once(run, model, images, stage=stage, normalize=normalize, out=out)
+            return
+        if len(what) > 1:
+            missing = next(path for path in images if not path.is_file())
+            raise typer.BadParameter(f"{missing} is no file; give image files, or the id or name of one dataset")
+        found = _ingested(run, run.client.datasets.find(what[0]))
+        job = run.client.jobs.embed(model, found.id, stage=stage, normalize=normalize, **settings)
+        if watch:
+            _watch(run, job.id)
+        else:
+            run.output.value(job, f"{job.id}  {job.state}. Watch it with: {run.prefix} watch {job.id}")
+
+
+@app.command()
 def watch(context: typer.Context, job: Annotated[str, typer.Argument(help="Id of the job.")]) -> None:
     """Watch a job to its end. Ctrl-C stops the watching alone."""
     with session(context) as run:
@@ -264,6 +301,9 @@ def _outcome(run: Session, job: Job) -> str:
     if job.state == "succeeded" and job.evaluation_id is not None:
         found = run.client.evaluations.get(job.evaluation_id)
         return f"{job.id}  succeeded: {found.id}\n{found.sentence}\nSee all of it with: {run.prefix} evaluations show {found.id}"
+    if job.state == "succeeded" and job.embedding_id is not None:
+        told = f"Download it with: {run.prefix} embeddings download {job.embedding_id}"
+        return f"{job.id}  succeeded: {job.embedding_id}\n{told}"
     if job.state == "succeeded" and job.model_id is not None:
         went = f"\n{job.verdict.sentence}" if job.verdict is not None else ""
         return f"{job.id}  succeeded: {job.model_id}{went}\nDownload it with: {run.prefix} download {job.model_id}"

@@ -6,6 +6,7 @@ from typing import Self
 
 from pretext_client import admin, catalogue, places
 from pretext_client.datasets import Datasets
+from pretext_client.embeddings import Embeddings
 from pretext_client.evaluations import Evaluations
 from pretext_client.http import Http
 from pretext_client.jobs import Jobs
@@ -41,6 +42,7 @@ class Pretext:
         self.datasets = Datasets(self._http, self.jobs)
         self.models = Models(self._http)
         self.evaluations = Evaluations(self._http)
+        self.embeddings = Embeddings(self._http)
         self.projects = admin.Projects(self._http)
         self.members = admin.Members(self._http)
         self.keys = admin.Keys(self._http)

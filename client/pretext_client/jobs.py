@@ -112,6 +112,36 @@ class Jobs:
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
         return Job.of(self._http.json(Call("POST", _PATH, headers=headers, json=request)))
 
+    def embed(
+        self,
+        model_id: str,
+        dataset_id: str,
+        *,
+        stage: str | None = None,
+        normalize: bool = False,
+        idempotency_key: str | None = None,
+        **settings: Any,
+    ) -> Job:
+        """Queue the embedding of a whole dataset. Download it by `embeddings.download(job.embedding_id, …)` at its end.
+
+        Args:
+            model_id: the model.
+            dataset_id: the dataset; it must be ready.
+            stage: after which stage of the encoder, such as `layer3`. Default: its own features.
+            normalize: scale each embedding to length 1.
+            idempotency_key: of a request that was perhaps sent before, and shall be carried out once; default: a new one.
+            settings: `batch_size`, `device`, `priority`, `metadata`; the server's /docs describe them.
+
+        Raises:
+            InvalidRequest: a setting is impossible, or the encoder is not of what the dataset has; `param` names it.
+            NotFound: there is no such model, or no such dataset.
+            Conflict: the dataset is not ready.
+        """
+        request: dict[str, Any] = {"kind": "embed", "model_id": model_id, "dataset_id": dataset_id, **settings}
+        request |= {"stage": stage, "normalize": normalize}
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        return Job.of(self._http.json(Call("POST", _PATH, headers=headers, json=request)))
+
     def list(self, *, state: str | None = None, kind: str | None = None, dataset_id: str | None = None) -> Iterator[Job]:
         """All jobs, the newest first; pages are fetched as needed."""
         return self._http.pages(_PATH, {"state": state, "kind": kind, "dataset_id": dataset_id}, Job, lambda job: job.id)

@@ -3,21 +3,23 @@
 import json
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
+from pretext_client import at_once
+from pretext_client.at_once import Image
 from pretext_client.download import download_all
 from pretext_client.errors import TransferFailed
 from pretext_client.http import Call, Http
-from pretext_client.types import Model
+from pretext_client.types import Embedded, Model
 from pretext_client.upload import OnBytes, form
 
 _PATH = "/v1/models"
 
 
 class Models:
-    """See encoders, download them, and bring your own."""
+    """See encoders, use and download them, and bring your own."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -63,6 +65,25 @@ class Models:
         fields = {"encoder": encoder, "stem": stem, "image_size": str(image_size), "name": name, "metadata": notes}
         body = form(path, {key: value for key, value in fields.items() if value}, on_progress)
         return Model.of(self._http.json(Call("POST", _PATH, headers={"Idempotency-Key": uuid.uuid4().hex}, body=body)))
+
+    def embed(self, model_id: str, images: Iterable[Image], *, stage: str | None = None, normalize: bool = False) -> Embedded:
+        """Embed a few images at once; `jobs.embed` is for whole datasets. More than 64 are sent 64 at a time.
+
+        >>> numpy.array(pretext.models.embed(model.id, ["cat.jpg", "dog.jpg"]).vectors)  # doctest: +SKIP
+
+        Args:
+            model_id: the model; its encoder has to be of images.
+            images: files, or the bytes that are in them.
+            stage: after which stage of the encoder, such as `layer3`. Default: its own features.
+            normalize: scale each embedding to length 1.
+
+        Raises:
+            InvalidRequest: an image cannot be used, which is named, or there is no such stage.
+            NotFound: there is no such model.
+            Unavailable: no worker answers.
+            TransferFailed: a file cannot be read.
+        """
+        return at_once.embed(self._http, model_id, images, stage=stage, normalize=normalize)
 
     def delete(self, model_id: str) -> None:
         """Delete a model and its files.

@@ -19,7 +19,14 @@ from pretext_client.types import Dataset, Event, Job, Model, Progress
 from pretext_client.upload import Source
 
 _LINE_SECONDS = 5
-_VERBS = {"scan": "Scanning", "ingest": "Checking", "decode": "Decoding", "train": "Training", "export": "Exporting"}
+_VERBS = {
+    "scan": "Scanning",
+    "ingest": "Checking",
+    "decode": "Decoding",
+    "train": "Training",
+    "export": "Exporting",
+    "embed": "Embedding",
+}
 
 
 class Meter(Protocol):
@@ -154,6 +161,14 @@ def evaluation_with_bar(
     """Download an evaluation behind a bar. Raises what `evaluations.download` does."""
     with meter(console) as shown:
         return client.evaluations.download(evaluation_id, directory, force=force, on_progress=ByteRate(shown, "Fetching"))
+
+
+def embedding_with_bar(
+    client: Pretext, embedding_id: str, directory: str | os.PathLike[str], console: Console, *, force: bool = False
+) -> tuple[Path, ...]:
+    """Download embeddings behind a bar. Raises what `embeddings.download` does."""
+    with meter(console) as shown:
+        return client.embeddings.download(embedding_id, directory, force=force, on_progress=ByteRate(shown, "Fetching"))
 
 
 def pictures_with_bar(client: Pretext, job_id: str, directory: str | os.PathLike[str], console: Console) -> tuple[Path, ...]:

@@ -51,7 +51,7 @@ def _read(hint: Any, found: Any) -> Any:
     if origin in {types.UnionType, typing.Union}:
         return _read(next(one for one in arguments if one is not type(None)), found)
     if origin is tuple:
-        return tuple(_read(arguments[0], one) for one in found)
+        return tuple(found) if arguments[0] is float else tuple(_read(arguments[0], one) for one in found)
     if hint is datetime:
         return datetime.fromisoformat(found)
     if isinstance(hint, type) and issubclass(hint, Value):
@@ -235,7 +235,7 @@ class Job(Value):
 
     id: str
     kind: str
-    """`ingest`, `pretrain` or `evaluate`."""
+    """`ingest`, `pretrain`, `evaluate` or `embed`."""
     state: str
     """`queued`, `running`, `pausing`, `paused`, `succeeded`, `failed`, `cancelling` or `cancelled`."""
     created_at: datetime
@@ -249,9 +249,11 @@ class Job(Value):
     environment: Json | None = None
     """Device and package versions of the newest attempt."""
     model_id: str | None = None
-    """The model that it made, or evaluates."""
+    """The model that it made, evaluates, or embeds by."""
     evaluation_id: str | None = None
     """The evaluation that it made."""
+    embedding_id: str | None = None
+    """The embeddings that it made."""
     evaluate: Json | None = None
     """The evaluation that follows when it has succeeded; then with a `job_id`."""
     verdict: Verdict | None = None
@@ -315,7 +317,7 @@ class Picture(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFile(Value):
-    """A file of a model, or of an evaluation."""
+    """A file of a model, an evaluation or embeddings."""
 
     name: str
     bytes: int
@@ -386,6 +388,56 @@ class Evaluation(Value):
     report: Json | None = None
     """All figures; None in a list."""
     metadata: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embedding(Value):
+    """The embeddings of a whole dataset, in Parquet files."""
+
+    id: str
+    job_id: str
+    model_id: str
+    features: int
+    """Numbers in each."""
+    rows: int
+    """How many images or videos are embedded."""
+    created_at: datetime
+    files: tuple[ModelFile, ...] = ()
+    dataset_id: str | None = None
+    stage: str | None = None
+    """After which stage of the encoder; None: its own features."""
+    normalized: bool = False
+    """Whether each is of length 1."""
+    left_out: int = 0
+    """Videos that are too short for a clip."""
+    weights_sha256: str | None = None
+    metadata: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneEmbedding(Value):
+    """The embedding of an image that was embedded at once."""
+
+    index: int
+    """Place of the image, from 0."""
+    embedding: tuple[float, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embedded(Value):
+    """The embeddings of a few images, in their order."""
+
+    model_id: str
+    features: int
+    """Numbers in each."""
+    data: tuple[OneEmbedding, ...]
+    stage: str | None = None
+    normalized: bool = False
+
+    @property
+    def vectors(self) -> list[tuple[float, ...]]:
+        """The embeddings alone; `numpy.array` makes a matrix of them."""
+        return [one.embedding for one in self.data]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from records.models.audit import AuditEntry
 from records.models.base import Base, Owned
 from records.models.dataset import Dataset
+from records.models.embedding import Embedding
 from records.models.evaluation import Evaluation
 from records.models.event import JobEvent
 from records.models.job import Job
@@ -20,6 +21,7 @@ __all__ = [
     "AuditEntry",
     "Base",
     "Dataset",
+    "Embedding",
     "Evaluation",
     "Job",
     "JobEvent",

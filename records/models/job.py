@@ -36,12 +36,14 @@ class Job(Owned, Base):
     environment: Mapped[dict[str, Any] | None] = mapped_column(Json)
     """Device and package versions of the newest attempt."""
     checkpoints: Mapped[list[Any]] = mapped_column(Json, default=list)
-    """The newest last, each `{key, step, attempt}`."""
+    """The newest last, each `{key, step, attempt}`; with `keep`, a part of the result that stays until the job ends."""
     error: Mapped[dict[str, Any] | None] = mapped_column(Json)
     model_id: Mapped[str | None] = mapped_column(String(40))
     """The model that it made, or that it is about."""
     evaluation_id: Mapped[str | None] = mapped_column(String(40))
     """The evaluation that it made."""
+    embedding_id: Mapped[str | None] = mapped_column(String(40))
+    """The embeddings that it made."""
     labels: Mapped[dict[str, Any] | None] = mapped_column(Json)
     """The labels that it has begun with, so that all of its attempts see the same: `{key}`, none for those of the upload."""
     evaluate: Mapped[dict[str, Any] | None] = mapped_column(Json)

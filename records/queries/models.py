@@ -1,10 +1,12 @@
 """Models."""
 
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from records.blobs import Blobs
 from records.database import now
 from records.errors import ConflictError, IdempotencyError, NotFoundError
 from records.models import Model, ModelFile
@@ -73,6 +75,11 @@ def get(session: Session, model_id: str, *, param: str | None = None) -> Model:
     return model
 
 
+def exists(session: Session, model_id: str) -> bool:
+    """Whether there is such a model."""
+    return session.scalar(select(Model.id).where(Model.id == model_id)) is not None
+
+
 def to_start_from(session: Session, model_id: str, *, param: str) -> Model:
     """Find a model for a job that is made in the same transaction; until its end the model cannot be deleted.
 
@@ -94,6 +101,20 @@ def file(session: Session, model_id: str, name: str) -> ModelFile:
     if found is None:
         raise NotFoundError(f"model {model_id} has no file {name!r}; it has {', '.join(file.name for file in model.files)}")
     return found
+
+
+def lay_out(session: Session, blobs: Blobs, model_id: str, folder: Path) -> Path:
+    """Link to a model's weights and configuration from a new folder, as a bundle has them.
+
+    Raises:
+        NotFoundError: there is no such model.
+        FileNotFoundError: its files are gone.
+    """
+    folder.mkdir()
+    for file_ in get(session, model_id).files:
+        if file_.name in {WEIGHTS, CONFIG}:
+            (folder / file_.name).symlink_to(blobs.path(file_.key))
+    return folder
 
 
 def page(

@@ -13,6 +13,7 @@ from records.ids import new_id
 from records.models import (
     Base,
     Dataset,
+    Embedding,
     Evaluation,
     Job,
     JobPicture,
@@ -36,11 +37,12 @@ class Stored:
     models: int
     pictures: int
     evaluations: int
+    embeddings: int
 
     @property
     def total(self) -> int:
         """All of it."""
-        return self.datasets + self.models + self.pictures + self.evaluations
+        return self.datasets + self.models + self.pictures + self.evaluations + self.embeddings
 
 
 def create(
@@ -119,12 +121,16 @@ def stored(session: Session, project_id: str) -> Stored:
     datasets += int(session.scalar(unfinished) or 0)
     of_models = select(func.sum(ModelFile.bytes)).join(Model, Model.id == ModelFile.model_id).where(Model.project_id == project_id)
     of_jobs = select(func.sum(JobPicture.bytes)).join(Job, Job.id == JobPicture.job_id).where(Job.project_id == project_id)
-    files = session.scalars(select(Evaluation.files).where(Evaluation.project_id == project_id))
+    evaluations, embeddings = (
+        sum(file["bytes"] for files in session.scalars(select(kind.files).where(kind.project_id == project_id)) for file in files)
+        for kind in (Evaluation, Embedding)
+    )
     return Stored(
         datasets=datasets,
         models=int(session.scalar(of_models) or 0),
         pictures=int(session.scalar(of_jobs) or 0),
-        evaluations=sum(file["bytes"] for found in files for file in found),
+        evaluations=evaluations,
+        embeddings=embeddings,
     )
 
 

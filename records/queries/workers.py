@@ -37,6 +37,13 @@ def alive_on(session: Session, host: str) -> bool:
     return session.scalar(select(Worker.id).where(Worker.host == host, Worker.seen_at > since).limit(1)) is not None
 
 
+def embedding(session: Session) -> int:
+    """How many workers that are alive embed images at once."""
+    since = now(session) - timedelta(seconds=ALIVE_SECONDS)
+    alive = session.scalars(select(Worker.slots).where(Worker.seen_at > since))
+    return sum(bool(slots.get("embed")) for slots in alive)
+
+
 def devices(session: Session) -> set[str]:
     """What the workers that are alive can train on; empty if none is."""
     since = now(session) - timedelta(seconds=ALIVE_SECONDS)

@@ -37,6 +37,7 @@ def theirs(services: Services) -> dict[str, str]:
             "job_id": job.id,
             "model_id": factories.model(session).id,
             "evaluation_id": factories.evaluation(session).id,
+            "embedding_id": factories.embedding(session).id,
             "key_id": key.id,
             "member_id": members.create(session, "Ada", "write").id,
             "upload_id": uploads.create(session, filename="a", size=9, meta="", hours=1, most=9, most_bytes=99).id,
@@ -263,7 +264,7 @@ class TestProjects:
 
     def test_tell_what_they_use(self, client: httpx.Client, theirs: dict[str, str]):
         told = client.get(f"/v1/projects/{theirs['project_id']}/usage").json()
-        assert told["stored"] == {"datasets": 9, "models": 2, "pictures": 1, "evaluations": 0, "total": 12}
+        assert told["stored"] == {"datasets": 9, "models": 2, "pictures": 1, "evaluations": 0, "embeddings": 0, "total": 12}
 
 
 class TestQuotas:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from records.blobs import Blobs, file_sha256
 from records.models import Dataset, Job
+from records.queries import models
 from records.settings import Settings
 from ssl_core.labels import LABELS
 
@@ -43,6 +44,14 @@ class Workplace:
         arguments = ["--data", str(data), "--out", str(self.out), "--checkpoint-seconds", str(settings.checkpoint_seconds)]
         return [*arguments, "--cache", str(settings.cache), "--cache-bytes", str(settings.cache_bytes), "--dataset-key", dataset.id]
 
+    def lay_out_model(self, session: Session, model_id: str) -> Path:
+        """Put a model's weights and configuration where the child finds them, and give their folder.
+
+        Raises:
+            NotFoundError: there is no such model.
+        """
+        return models.lay_out(session, self.blobs, model_id, self.folder / "model")
+
     def lay_out_checkpoints(self, job: Job, name: str) -> None:
         """Put a job's checkpoints that are still there where the child finds them. `name` has a place for the step."""
         folder = self.out / "checkpoints"
@@ -59,7 +68,7 @@ class Workplace:
         files = []
         for path in sorted(folder.iterdir()):
             key = f"{prefix}/{path.name}"
-            self.blobs.put(key, path)
+            self.blobs.put(key, path.resolve())
             files.append({"name": path.name, "key": key, "bytes": path.stat().st_size, "sha256": file_sha256(path)})
         return files
 

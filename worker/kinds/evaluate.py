@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from records.database import now
 from records.ids import new_id
 from records.models import Evaluation, Job
-from records.queries import datasets, labels, models
+from records.queries import datasets, labels
 from ssl_core.spec.evaluate import EvaluateSpec, ModelEvaluation
 from worker.kinds.base import Workplace
 
@@ -30,11 +30,7 @@ class Evaluate:
         self._prefix = f"evaluations/{self._evaluation_id}"
         spec = EvaluateSpec.model_validate({name: getattr(asked, name) for name in EvaluateSpec.model_fields})
         (place.folder / "spec.json").write_text(spec.model_dump_json(), encoding="utf-8")
-        model = place.folder / "model"
-        model.mkdir()
-        for file in models.get(session, asked.model_id).files:
-            if file.name in {models.WEIGHTS, models.CONFIG}:
-                (model / file.name).symlink_to(place.blobs.path(file.key))
+        model = place.lay_out_model(session, asked.model_id)
         place.lay_out_checkpoints(job, "found-{:09}.json")
         laid_out = place.lay_out(dataset, labels.pin(session, job))
         return ["evaluate", str(place.folder / "spec.json"), "--model", str(model), *laid_out]

@@ -1,21 +1,21 @@
 """Give everything a project; members, scopes of keys, quotas, usage and the audit log.
 
-Revision ID: 0011
-Revises: 0010
+Revision ID: 0008
+Revises: 0007
 """
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = '0011'
-down_revision = '0010'
+revision = '0008'
+down_revision = '0007'
 branch_labels = None
 depends_on = None
 
 Json = sa.JSON().with_variant(postgresql.JSONB(), 'postgresql')
 DEFAULT = 'proj_default'
-OWNED = ('api_keys', 'datasets', 'evaluations', 'jobs', 'models', 'uploads')
+OWNED = ('api_keys', 'datasets', 'embeddings', 'evaluations', 'jobs', 'models', 'uploads')
 REPEATABLE = ('datasets', 'jobs', 'models')
 
 

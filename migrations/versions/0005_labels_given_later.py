@@ -1,6 +1,6 @@
 """Keep labels that are given to a dataset later, and which of them a job works with.
 
-Revision ID: 0006
+Revision ID: 0005
 Revises: 0004
 """
 
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = '0006'
+revision = '0005'
 down_revision = '0004'
 branch_labels = None
 depends_on = None

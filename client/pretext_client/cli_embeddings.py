@@ -1,0 +1,119 @@
+"""`pretext embeddings`: list the embeddings of datasets, see, download or delete them."""
+
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pretext_client.cli_models import Limit
+from pretext_client.progress import embedding_with_bar
+from pretext_client.session import Session, session
+from pretext_client.shown import bytes_, moment
+from pretext_client.types import Embedding
+from pretext_client.vectors import check, write
+
+app = typer.Typer(invoke_without_command=True)
+
+Id = Annotated[str, typer.Argument(help="Id of the embeddings.")]
+_SHOWN = 4
+
+
+@app.callback()
+def embeddings(
+    context: typer.Context,
+    limit: Limit = 100,
+    model: Annotated[str | None, typer.Option(help="Only those by this model.")] = None,
+) -> None:
+    """List the embeddings of datasets; see, download or delete them."""
+    if context.invoked_subcommand is None:
+        _list(context, limit, model)
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    limit: Limit = 100,
+    model: Annotated[str | None, typer.Option(help="Only those by this model.")] = None,
+) -> None:
+    """List the embeddings of datasets."""
+    _list(context, limit, model)
+
+
+def _list(context: typer.Context, limit: int, model: str | None) -> None:
+    with session(context) as run:
+        found = list(islice(run.client.embeddings.list(model_id=model), limit))
+        rows = [
+            (one.id, one.model_id, one.dataset_id, one.stage, one.rows, one.features, _size(one), moment(one.created_at))
+            for one in found
+        ]
+        run.output.table(("id", "model", "dataset", "stage", "rows", "features", "size", "created"), found, rows)
+
+
+@app.command()
+def show(context: typer.Context, embedding: Id) -> None:
+    """Say what embeddings are of, and which files they have."""
+    with session(context) as run:
+        found = run.client.embeddings.get(embedding)
+        told = [f"{found.id}  {found.rows:,} embeddings of {found.features} numbers, {_size(found)}", *_about(found)]
+        run.output.value(found, "\n".join(told))
+
+
+@app.command()
+def download(
+    context: typer.Context,
+    embedding: Id,
+    directory: Annotated[Path | None, typer.Argument(help="Folder for them. Default: one of the embeddings' name.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite other files of the same names.")] = False,
+) -> None:
+    """Download the Parquet files."""
+    with session(context) as run:
+        run.interrupted = "Stopped; the same command goes on where this one was."
+        paths = embedding_with_bar(run.client, embedding, directory or Path(embedding), run.output.err, force=force)
+        if run.output.as_json:
+            run.output.json([str(path) for path in paths])
+        else:
+            run.output.say("\n".join(map(str, paths)))
+
+
+@app.command()
+def delete(context: typer.Context, embedding: Id) -> None:
+    """Delete embeddings. The model and the dataset stay."""
+    with session(context) as run:
+        found = run.client.embeddings.get(embedding)
+        run.client.embeddings.delete(found.id)
+        run.output.value(found, f"{found.id}  deleted")
+
+
+def at_once(run: Session, model: str, images: list[Path], *, stage: str | None, normalize: bool, out: Path | None) -> None:
+    """Embed image files, and show or write what comes."""
+    if out is not None:
+        check(out)
+    embedded = run.client.models.embed(model, images, stage=stage, normalize=normalize)
+    names = [str(path) for path in images]
+    if out is not None:
+        write(out, names, embedded)
+    if run.output.as_json:
+        run.output.json(embedded.raw)
+    elif out is not None:
+        run.output.say(f"{len(names)} embeddings of {embedded.features} numbers in {out}")
+    else:
+        rows = [
+            (name, " ".join(f"{value:.4g}" for value in one.embedding[:_SHOWN]) + " …")
+            for name, one in zip(names, embedded.data, strict=True)
+        ]
+        run.output.table(("image", f"embedding of {embedded.features} numbers"), embedded.data, rows)
+        run.output.note("All of them: put --json before the command, or --out FILE.npy, .csv or .json behind it.")
+
+
+def _size(found: Embedding) -> str:
+    return bytes_(sum(file.bytes for file in found.files))
+
+
+def _about(found: Embedding) -> list[str]:
+    lines = [f"by {found.model_id} of {found.dataset_id}, {'after ' + found.stage if found.stage else 'its own features'}"]
+    if found.normalized:
+        lines.append("each of length 1")
+    if found.left_out:
+        lines.append(f"{found.left_out:,} videos are too short for a clip and not among them")
+    return [*lines, *(f"{file.name}  {bytes_(file.bytes)}" for file in found.files)]

@@ -1,0 +1,46 @@
+"""Embeddings of whole datasets: Parquet files that embed jobs made."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from pretext_client.download import download_all
+from pretext_client.http import Call, Http
+from pretext_client.types import Embedding
+from pretext_client.upload import OnBytes
+
+_PATH = "/v1/embeddings"
+
+
+class Embeddings:
+    """See what embed jobs made, and download it."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def list(self, *, model_id: str | None = None, dataset_id: str | None = None) -> Iterator[Embedding]:
+        """All embeddings of datasets, the newest first; pages are fetched as needed."""
+        return self._http.pages(_PATH, {"model_id": model_id, "dataset_id": dataset_id}, Embedding, lambda one: one.id)
+
+    def get(self, embedding_id: str) -> Embedding:
+        """Read what they are of, and which files they have."""
+        return Embedding.of(self._http.json(Call("GET", _path(embedding_id))))
+
+    def delete(self, embedding_id: str) -> None:
+        """Delete embeddings and their files. The model and the dataset stay."""
+        self._http.json(Call("DELETE", _path(embedding_id)))
+
+    def download(
+        self, embedding_id: str, directory: str | os.PathLike[str], *, force: bool = False, on_progress: OnBytes | None = None
+    ) -> tuple[Path, ...]:
+        """Download the Parquet files. Arguments, and what is raised, as of `models.download`.
+
+        pandas, DuckDB and Hugging Face's `datasets` open the folder; `id` is the `index` of `datasets.samples`.
+        """
+        files = self.get(embedding_id).files
+        return download_all(self._http, _path(embedding_id), files, directory, force=force, on_progress=on_progress)
+
+
+def _path(embedding_id: str) -> str:
+    return f"{_PATH}/{quote(embedding_id, safe='')}"

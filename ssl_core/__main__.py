@@ -35,6 +35,14 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("spec", type=Path, help="JSON file with the spec; {} for everything by default")
     evaluate.add_argument("--model", type=Path, required=True, help="folder with encoder.safetensors and config.json")
     evaluate.add_argument(
+        "--reference",
+        nargs=2,
+        metavar=("NAME", "FOLDER"),
+        action="append",
+        default=[],
+        help="another model to compare with, as of --model; several times",
+    )
+    evaluate.add_argument(
         "--data", type=Path, required=True, help="folder with labelled Parquet shards, or a folder for each class"
     )
     evaluate.add_argument("--checkpoint-seconds", type=float, default=30, help="seconds between checkpoints")
@@ -75,6 +83,7 @@ def run(arguments: argparse.Namespace, events: Events, stop: StopRequest) -> Non
             checkpoint_seconds=arguments.checkpoint_seconds,
             events=events,
             stop=stop,
+            references=[(name, Path(folder)) for name, folder in arguments.reference],
         )
     else:
         from ssl_core.pretrain import run_pretrain

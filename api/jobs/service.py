@@ -1,5 +1,6 @@
 """The rules of jobs."""
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -62,6 +63,7 @@ def _evaluate_after(session: Session, request: PretrainRequest | EvaluateRequest
     _check_labels(labelled, "evaluate.dataset_id" if given else "evaluate")
     if labelled.kind != dataset.kind:
         raise SpecError("evaluate.dataset_id", f"{labelled.id} has {labelled.kind}s, and {dataset.id} has {dataset.kind}s")
+    _check_references(session, asked.references, labelled, "evaluate.references")
     return asked.model_copy(update={"dataset_id": labelled.id}).model_dump(mode="json")
 
 
@@ -81,7 +83,20 @@ def _evaluation(session: Session, request: EvaluateRequest, dataset: Dataset) ->
     wanted = "video" if _looks_at_clips(model) else "image"
     if (dataset.kind or "image") != wanted:
         raise SpecError("dataset_id", f"the encoder of {model.id} is of {wanted}s, and {dataset.id} has {dataset.kind}s")
+    if model.id in request.references:
+        raise SpecError("references", f"{model.id} is the model that is evaluated; compare it with others")
+    _check_references(session, request.references, dataset, "references")
     return request.spec()
+
+
+def _check_references(session: Session, references: Sequence[str], dataset: Dataset, param: str) -> None:
+    """Whether the models to compare with are there, and look at what the dataset has."""
+    for number, model_id in enumerate(references):
+        model = models.to_start_from(session, model_id, param=f"{param}.{number}")
+        kind = dataset.kind or "image"
+        wanted = "video" if _looks_at_clips(model) else "image"
+        if wanted != kind:
+            raise SpecError(f"{param}.{number}", f"the encoder of {model.id} is of {wanted}s, and {dataset.id} has {kind}s")
 
 
 def _looks_at_clips(model: Model) -> bool:

@@ -112,7 +112,7 @@ def delete(session: Session, model_id: str) -> None:
 
     Raises:
         NotFoundError: there is none with this id.
-        ConflictError: a job that has not ended begins with its weights, or evaluates it.
+        ConflictError: a job that has not ended begins with its weights, evaluates it, or compares with it.
     """
     session.execute(select(Model.id).where(Model.id == model_id).with_for_update())
     model = get(session, model_id)

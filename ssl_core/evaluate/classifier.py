@@ -96,7 +96,7 @@ def logits_of(classifier: nn.Module, pixels: Tensor, stop: StopRequest) -> Tenso
 
 
 def margins(logits: Tensor, labels: Tensor) -> Tensor:
-    """By how much the right class (B,) is ahead of the best other one in logits (B, C): (B,), not above 0 if the network is wrong."""
+    """By how much the right class (B,) is ahead of the best other one in logits (B, C): (B,), above 0 where it is said."""
     right = logits.gather(1, labels.unsqueeze(1)).squeeze(1)
     others = logits.scatter(1, labels.unsqueeze(1), -torch.inf)
     return right - others.amax(1)

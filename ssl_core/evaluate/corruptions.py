@@ -2,7 +2,9 @@
 
 Ten of their fifteen kinds. Their strengths for 32 px (CIFAR-10-C) and for 224 px (ImageNet-C) are taken where the side is that, and
 between them, in proportion to the logarithm of the side; below and above, those of the nearer end. Motion blurs to both sides,
-where theirs blurs to one, and fog is made of octaves of noise. N: images, S: side. Made on the CPU: the same seed gives the same bytes.
+where theirs blurs to one, and fog is made of octaves of noise. Made on the CPU: the same seed gives the same bytes.
+
+N: images, S: side.
 """
 
 import io

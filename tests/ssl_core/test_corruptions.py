@@ -58,7 +58,7 @@ class TestStrength:
         for kind in ("gaussian_blur", "motion_blur", "pixelate"):
             assert corrupted(edge, kind, 3, seed=0).mean() == pytest.approx(100, abs=2)
         noisy = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), np.uint8)
-        # At 224 px a severity of 3 leaves half of the side: blocks of 2 x 2.
-        blocks = corrupted(noisy, "pixelate", 3, seed=0).reshape(112, 2, 112, 2, 3).astype(int)
+        # At 224 px a severity of 2 leaves half of the side: blocks of 2 x 2.
+        blocks = corrupted(noisy, "pixelate", 2, seed=0).reshape(112, 2, 112, 2, 3).astype(int)
         means = noisy.reshape(112, 2, 112, 2, 3).mean((1, 3), keepdims=True)
         assert np.abs(blocks - means).max() <= 0.51

@@ -110,7 +110,7 @@ def _control(epsilon: float, fooled: Found) -> Found:
         f"At {called(epsilon)} a search without gradients (Square attack) fools {len(search)} images and PGD {len(descent)} of "
         f"{len(fooled['right'])}"
     )
-    told = "gradients are masked, and the network is weaker than PGD's curve says" if masked else "gradients are not masked"
+    told = "gradients are masked, and the network is weaker than PGD's curve says" if masked else "no sign of masked gradients"
     return _check("no_masked_gradients", f"{says}: {told}.", holds=not masked)
 
 
@@ -142,7 +142,7 @@ def robustness_sentence(networks: Found, epsilon: float, count: int, kind: str) 
     under = [next(one["pgd"] for one in found["attacks"] if one["epsilon"] == epsilon) for found in (ours, theirs)]
     attacked = (
         f"Of {count} test {kind}s, attacks that move each value by {called(epsilon)} (PGD) leave {under[0]:.1%} right with your "
-        f"encoder and {under[1]:.1%} with {_CALLED[other]}, of {ours['accuracy']:.1%} and {theirs['accuracy']:.1%}"
+        f"encoder and {under[1]:.1%} with {_CALLED[other]} (without them: {ours['accuracy']:.1%} and {theirs['accuracy']:.1%})"
     )
     parts = [attacked]
     if ours["corrupted_accuracy"] is not None:

@@ -266,13 +266,13 @@ class TestRobustness:
 
 class TestReferences:
     def test_are_measured_beside_in_their_own_size(self, evaluate, tmp_path: Path, data: Path):
-        other = pretrained(data, tmp_path / "other", image_size=48, encoder={"name": "alexnet"}, seed=1, batch_size=4, steps=1)
+        other = pretrained(data, tmp_path / "other", image_size=64, encoder={"name": "alexnet"}, seed=1, batch_size=4, steps=1)
         efficiency = {**PROTOCOLS[4], "labels_per_class": [1, 4], "steps": 2, "learning_rates": [0.001]}
         asked = {"protocols": [PROTOCOLS[0], "linear", efficiency], "references": [("Another", other)]}
         events, folder = evaluate("beside", **asked)
         told = report_of(folder)
         (reference,) = told["references"]
-        assert (reference["id"], reference["name"], reference["image_size"]) == ("bundle", "Another", 48)
+        assert (reference["id"], reference["name"], reference["image_size"]) == ("bundle", "Another", 64)
         assert reference["sentence"] in told["sentence"]
         assert "Another" in reference["sentence"]
         assert [one["labels"] for one in reference["labels_saved"]] == [1, 4]

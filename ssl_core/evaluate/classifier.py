@@ -5,6 +5,7 @@ B: batch, S: side, T: frames of a clip, C: classes. Pixels are float32 (B, 3, S,
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 
 import numpy as np
 import numpy.typing as npt
@@ -45,13 +46,13 @@ class Classifier(nn.Module):
     """A network of logits together with everything that is done to pixels before, in evaluation mode, its weights fixed.
 
     Args:
-        network: logits (B, C) of normalised images.
+        network: logits (B, C) of normalised images; copied, for others may go on training it.
         shown_as: what it is shown of an image.
     """
 
     def __init__(self, network: nn.Module, shown_as: ShownAs = "rgb") -> None:
         super().__init__()
-        self.network = network.requires_grad_(requires_grad=False).eval()
+        self.network = deepcopy(network).requires_grad_(requires_grad=False).eval()
         self.normalize = Normalize()
         self._shown_as = shown_as
 

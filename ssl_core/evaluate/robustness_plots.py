@@ -23,7 +23,7 @@ Pixels = npt.NDArray[np.uint8]
 
 _ATTACKS = {"noise": (":", "random noise"), "fgsm": ("--", "FGSM"), "pgd": ("-", "PGD")}
 _RIGHT, _WRONG = "#009e73", "#d55e00"
-_MOST_SHOWN = 6
+_MOST_SHOWN = 5
 _SEVERITIES_SHOWN = (1, 3, 5)
 
 

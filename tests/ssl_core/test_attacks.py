@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ssl_core.augment import Normalize
 from ssl_core.color import lightness
 from ssl_core.evaluate import attacks
 from ssl_core.evaluate.classifier import Classifier, margins
@@ -31,15 +32,15 @@ def network(data: tuple[Tensor, Tensor]) -> Classifier:
     """A small network that was trained to tell them apart."""
     torch.manual_seed(1)
     layers = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(16 * SIDE**2, CLASSES))
-    classifier = Classifier(layers)
     pixels, labels = data
-    layers.requires_grad_().train()
     optimizer = torch.optim.Adam(layers.parameters(), 1e-3)
     for _ in range(60):
         optimizer.zero_grad()
-        nn.functional.cross_entropy(classifier(pixels), labels).backward()
+        nn.functional.cross_entropy(layers(Normalize()(pixels * 255)), labels).backward()
         optimizer.step()
     trained = Classifier(layers)
+    assert all(weight.requires_grad for weight in layers.parameters())  # others may go on training it
+    assert not any(weight.requires_grad for weight in trained.parameters())
     with torch.no_grad():
         assert bool((margins(trained(pixels), labels) > 0).all())
     return trained

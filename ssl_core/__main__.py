@@ -6,6 +6,7 @@ Torch is imported only by the commands that need it, and after their data is dec
 import argparse
 import json
 import sys
+from itertools import zip_longest
 from pathlib import Path
 
 from ssl_core.errors import InterruptedRun, UserError
@@ -34,6 +35,12 @@ def parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="find out how much an encoder knows of labels")
     evaluate.add_argument("spec", type=Path, help="JSON file with the spec; {} for everything by default")
     evaluate.add_argument("--model", type=Path, required=True, help="folder with encoder.safetensors and config.json")
+    evaluate.add_argument(
+        "--reference", type=Path, action="append", default=[], help="folder of another model to compare with; several times"
+    )
+    evaluate.add_argument(
+        "--reference-name", action="append", default=[], help="what it is called, once for each in order (default: as its folder)"
+    )
     evaluate.add_argument(
         "--data", type=Path, required=True, help="folder with labelled Parquet shards, or a folder for each class"
     )
@@ -88,6 +95,10 @@ def run(arguments: argparse.Namespace, events: Events, stop: StopRequest) -> Non
             checkpoint_seconds=arguments.checkpoint_seconds,
             events=events,
             stop=stop,
+            references=[
+                (name or folder.name, folder)
+                for folder, name in zip_longest(arguments.reference, arguments.reference_name[: len(arguments.reference)])
+            ],
         )
     elif arguments.command == "embed":
         from ssl_core.embedding import run_embed

@@ -48,4 +48,5 @@ def _mixed(linear: Tensor, row: tuple[float, float, float], white: float) -> Ten
 
 
 def _root(relative: Tensor) -> Tensor:
-    return torch.where(relative > _EDGE**3, relative ** (1 / 3), relative / _SLOPE + 4 / 29)
+    # The clamp changes no value: it keeps the gradient finite where an image is black, and that branch is not taken.
+    return torch.where(relative > _EDGE**3, relative.clamp(min=_EDGE**3) ** (1 / 3), relative / _SLOPE + 4 / 29)

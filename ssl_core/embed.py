@@ -95,9 +95,7 @@ def embed_stages(
     with torch.no_grad():
         for batch in inputs(encoder, images, batch_size, shown_as):
             for name, maps in encoder.stage_maps(batch).items():
-                still = maps.float() if maps.ndim == 4 else maps.float().mean(2)
-                pooled = functional.adaptive_avg_pool2d(still, grid).flatten(1)
-                features.setdefault(name, []).append(pooled.cpu().numpy())
+                features.setdefault(name, []).append(pooled(maps, grid).cpu().numpy())
     return {name: np.concatenate(parts) for name, parts in features.items()}
 
 
@@ -133,6 +131,12 @@ def check_stage(encoder: Encoder, stage: str | None) -> None:
     if stage is not None and stage not in encoder.stage_names:
         known = ", ".join(encoder.stage_names)
         raise UserError("unknown_stage", f"the encoder has no stage {stage!r}; it has {known}. Leave `stage` out for its features")
+
+
+def pooled(maps: Tensor, grid: int = 1) -> Tensor:
+    """Features (B, C * G * G) of a stage's maps (B, C, h, w) or (B, C, t, h, w): means over G x G parts and all frames."""
+    still = maps.float() if maps.ndim == 4 else maps.float().mean(2)
+    return functional.adaptive_avg_pool2d(still, grid).flatten(1)
 
 
 def inputs(encoder: Encoder, images: npt.NDArray[np.uint8], batch_size: int, shown_as: ShownAs) -> Iterator[Tensor]:

@@ -1,6 +1,8 @@
 """An evaluation from its spec to its report. Torch is imported only after the data is decoded: decoding forks."""
 
 import json
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +18,8 @@ from ssl_core.spec.base import Spec
 from ssl_core.spec.evaluate import EvaluateSpec
 
 SpecT = TypeVar("SpecT", bound=Spec)
+_RESERVED = frozenset({"pretrained", "untrained", "scratch"})
+"""What the encoder itself, and the same network with random weights, are called in a report."""
 _IMPORTED_CLIPS = (16, 2)
 """Frames of a clip, and the stride, for video encoders of which nothing else is known."""
 
@@ -32,6 +36,7 @@ def run_evaluate(
     checkpoint_seconds: float,
     events: Events,
     stop: StopRequest,
+    references: Sequence[tuple[str, Path]] = (),
 ) -> None:
     """Evaluate an encoder and write `out/report`: `report.json` and its pictures. Goes on from what `out/checkpoints` has.
 
@@ -46,35 +51,46 @@ def run_evaluate(
         checkpoint_seconds: seconds between checkpoints.
         events: told of everything.
         stop: looked at between steps.
+        references: other models to compare with: what each is called, and its folder, whose name a report knows it by.
 
     Raises:
         UserError: it cannot be done; says what to change.
         InterruptedRun: it was asked to stop.
     """
     asked = read_spec(spec, EvaluateSpec)
-    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
-    clips = clip_settings(config)
-    with decoded_images(
-        data,
-        size=config["image_size"],
-        cache=cache,
-        cache_bytes=cache_bytes,
-        key=dataset_key,
-        events=events,
-        stop=stop,
-        clips=clips,
-    ) as images:
-        check_kind(images, clips)
+    _check_names([folder.name for _, folder in references])
+    with ExitStack() as stack:
+
+        def shown(folder: Path) -> DecodedImages:
+            """The dataset as the encoder of a folder is shown it; decoded once for all of the same size."""
+            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            clips, size = clip_settings(config), config["image_size"]
+            images = stack.enter_context(
+                decoded_images(
+                    data, size=size, cache=cache, cache_bytes=cache_bytes, key=dataset_key, events=events, stop=stop, clips=clips
+                )
+            )
+            check_kind(images, clips)
+            return images
+
+        own, *others = (shown(folder) for folder in (model, *(folder for _, folder in references)))
         from ssl_core.devices import device_of, environment, set_up
         from ssl_core.evaluate.report import Evaluation
-        from ssl_core.evaluate.subject import Subject
+        from ssl_core.evaluate.subject import Given, Subject
 
         device = device_of(asked.device)
         set_up(device)
         events.emit("environment", **environment(device))
-        subject = Subject(asked, config, model, images, device, events, stop)
+        beside = [Given(name, folder, images) for (name, folder), images in zip(references, others, strict=True)]
+        subject = Subject(asked, Given("your encoder", model, own), device, events, stop, beside)
         report = Evaluation(asked, subject, out, events, stop, checkpoint_seconds=checkpoint_seconds).run()
     events.emit("result", report=str(out / "report"), files=report.files, metrics=report.headline)
+
+
+def _check_names(names: Sequence[str]) -> None:
+    taken = {*_RESERVED, *(name for name in names if names.count(name) > 1)} & set(names)
+    if taken:
+        raise UserError("invalid_spec", f"references need folders of different names, and others than {', '.join(sorted(taken))}")
 
 
 def clip_settings(config: dict[str, Any]) -> ClipSettings | None:

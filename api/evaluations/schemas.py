@@ -40,6 +40,25 @@ class LabelsSavedOut(Resource):
     """Whether more are needed for certain, at all numbers of labels together, than the pretrained encoder has."""
 
 
+class ReferenceOut(Resource):
+    """Another model that was measured beside."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: str
+    """The model's id; it may have been deleted since."""
+    name: str = Field(examples=["resnet18, ImageNet"])
+    """What it was called."""
+    encoder: dict[str, Any]
+    """Its network."""
+    image_size: int
+    """Side of the images that it was shown, in pixels."""
+    labels_saved: list[LabelsSavedOut] | None = None
+    """How many labels it saves, beside the same training from scratch; null if `label_efficiency` was not asked for."""
+    sentence: str | None = None
+    """That in words."""
+
+
 class EvaluationListed(Resource):
     """What was found out of an encoder, in short."""
 
@@ -56,7 +75,8 @@ class EvaluationListed(Resource):
     sentence: str
     """The answer in words."""
     metrics: dict[str, Any]
-    """The figures that stand for it: accuracies of `knn`, `linear` and `fine_tune`, `mean_average_precision`; 0 to 1."""
+    """The figures that stand for it: accuracies of `knn`, `linear` and `fine_tune`, `mean_average_precision`; of `robustness`
+    accuracy when `attacked` (PGD) and `corrupted`, by the first head; 0 to 1."""
     files: list[EvaluationFileOut]
     """The report and its pictures, each as PNG and as SVG."""
     created_at: Moment
@@ -89,9 +109,12 @@ class EvaluationOut(EvaluationListed):
 
     labels_saved: list[LabelsSavedOut] | None
     """How many labels the encoder saves, by labels per class; null if `label_efficiency` was not asked for."""
+    references: list[ReferenceOut]
+    """Other models that were measured beside."""
     report: dict[str, Any]
     """All figures: `data` (what trained and what tested, duplicates), `classes`, `chance`, and one object for each protocol."""
 
     @staticmethod
     def _more(evaluation: Evaluation) -> dict[str, Any]:
-        return {"report": evaluation.report, "labels_saved": evaluation.report["labels_saved"]}
+        report = evaluation.report
+        return {"report": report, "labels_saved": report["labels_saved"], "references": report.get("references", [])}

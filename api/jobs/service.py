@@ -1,5 +1,6 @@
 """The rules of jobs."""
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -55,7 +56,7 @@ def _spec(session: Session, request: Request, dataset: Dataset) -> ResolvedPretr
     if isinstance(request, EvaluateRequest):
         return _evaluation(session, request, dataset)
     if isinstance(request, EmbedRequest):
-        _check_kind(models.to_start_from(session, request.model_id, param="model_id"), dataset)
+        _check_kind(models.to_start_from(session, request.model_id, param="model_id"), dataset, "dataset_id")
         return request.spec()
     return _pretraining(session, request, dataset)
 
@@ -77,6 +78,7 @@ def _evaluate_after(session: Session, request: Request, dataset: Dataset) -> dic
     _check_labels(labelled, "evaluate.dataset_id" if given else "evaluate")
     if labelled.kind != dataset.kind:
         raise SpecError("evaluate.dataset_id", f"{labelled.id} has {labelled.kind}s, and {dataset.id} has {dataset.kind}s")
+    _check_references(session, asked.references, labelled, "evaluate.references")
     return asked.model_copy(update={"dataset_id": labelled.id}).model_dump(mode="json")
 
 
@@ -94,14 +96,24 @@ def _evaluation(session: Session, request: EvaluateRequest, dataset: Dataset) ->
     """What is asked for, if the dataset has labels and is of what the model's encoder looks at."""
     model = models.to_start_from(session, request.model_id, param="model_id")
     _check_labels(dataset, "dataset_id")
-    _check_kind(model, dataset)
+    _check_kind(model, dataset, "dataset_id")
+    if model.id in request.references:
+        raise SpecError("references", f"{model.id} is the model that is evaluated; compare it with others")
+    _check_references(session, request.references, dataset, "references")
     return request.spec()
 
 
-def _check_kind(model: Model, dataset: Dataset) -> None:
-    wanted = "video" if looks_at_clips(model) else "image"
-    if (dataset.kind or "image") != wanted:
-        raise SpecError("dataset_id", f"the encoder of {model.id} is of {wanted}s, and {dataset.id} has {dataset.kind}s")
+def _check_references(session: Session, references: Sequence[str], dataset: Dataset, param: str) -> None:
+    """Whether the models to compare with are there, and look at what the dataset has."""
+    for number, model_id in enumerate(references):
+        place = f"{param}.{number}"
+        _check_kind(models.to_start_from(session, model_id, param=place), dataset, place)
+
+
+def _check_kind(model: Model, dataset: Dataset, param: str) -> None:
+    wanted, kind = "video" if looks_at_clips(model) else "image", dataset.kind or "image"
+    if wanted != kind:
+        raise SpecError(param, f"the encoder of {model.id} is of {wanted}s, and {dataset.id} has {kind}s")
 
 
 def looks_at_clips(model: Model) -> bool:

@@ -210,7 +210,13 @@ def evaluate(
     dataset: Annotated[str, typer.Argument(help="Id or name of a dataset with labels.")],
     protocol: Annotated[
         list[str] | None,
-        typer.Option(help="knn, linear, retrieval, fine_tune or label_efficiency; several times. Default: all but fine_tune."),
+        typer.Option(
+            help="knn, linear, retrieval, fine_tune, label_efficiency or robustness; several times. Default: all but fine_tune and "
+            "robustness."
+        ),
+    ] = None,
+    reference: Annotated[
+        list[str] | None, typer.Option(help="Id of another model to measure beside, such as one of ImageNet; up to three times.")
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -222,11 +228,12 @@ def evaluate(
     try:
         settings = given.parse(set_ or ())
         protocols = given.protocols(settings, protocol)
+        references = given.single(settings, "references", reference or None)
     except given.SettingError as error:
         raise typer.BadParameter(str(error)) from None
     with session(context) as run:
         found = _ingested(run, run.client.datasets.find(dataset))
-        job = run.client.jobs.evaluate(model, found.id, protocols=protocols, **settings)
+        job = run.client.jobs.evaluate(model, found.id, protocols=protocols, references=references, **settings)
         if watch:
             _watch(run, job.id)
         else:

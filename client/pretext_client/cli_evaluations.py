@@ -8,11 +8,14 @@ import typer
 
 from pretext_client.cli_models import Limit
 from pretext_client.progress import evaluation_with_bar
+from pretext_client.robustness import robustness
 from pretext_client.session import session
-from pretext_client.shown import moment
+from pretext_client.shown import harmless, moment
 from pretext_client.types import Evaluation, LabelsSaved
 
 app = typer.Typer(invoke_without_command=True)
+
+_SAVED_HEADER = "labels per class   accuracy   from scratch   from scratch it needs (95%)"
 
 Id = Annotated[str, typer.Argument(help="Id of the evaluation.")]
 
@@ -77,15 +80,22 @@ def _lines(found: Evaluation) -> list[str]:
             f"{twins['found']} test {data.get('kind')}s are among the training {data.get('kind')}s too, exactly or nearly; "
             f"{twins['removed_from_training']} of these were removed"
         )
+    names = {one.id: one.name for one in found.references}
     for name, called in (("knn", "kNN"), ("linear", "linear probe"), ("fine_tune", "fine-tuned")):
         if name in report:
             lines.append(_accuracy(called, report[name]))
+            beside = report[name].get("references", {}).items()
+            lines += [f"  {harmless(names.get(id_, id_))}: {one['accuracy']:.1%} at {one['best_stage']}" for id_, one in beside]
     if "retrieval" in report:
         ours, theirs = (report["retrieval"][who]["mean_average_precision"] for who in ("pretrained", "untrained"))
         lines.append(f"retrieval: mean average precision {ours:.3f}, untrained {theirs:.3f}")
     if found.labels_saved:
-        lines += ["", "labels per class   accuracy   from scratch   from scratch it needs (95%)"]
-        lines += [_saved(one) for one in found.labels_saved]
+        lines += ["", _SAVED_HEADER, *map(_saved, found.labels_saved)]
+    for one in found.references:
+        if one.labels_saved:
+            lines += ["", f"{harmless(one.name)} ({one.id})", _SAVED_HEADER, *map(_saved, one.labels_saved)]
+    if "robustness" in report:
+        lines += robustness(report["robustness"])
     return lines
 
 

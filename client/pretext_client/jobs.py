@@ -88,6 +88,7 @@ class Jobs:
         dataset_id: str,
         *,
         protocols: Sequence[str | Mapping[str, Any]] | None = None,
+        references: Sequence[str] | None = None,
         idempotency_key: str | None = None,
         **settings: Any,
     ) -> Job:
@@ -96,8 +97,10 @@ class Jobs:
         Args:
             model_id: the model.
             dataset_id: a dataset with labels; it must be ready.
-            protocols: what to measure: `knn`, `linear`, `retrieval`, `fine_tune`, `label_efficiency`, or objects with settings:
-                `{"name": "label_efficiency", "labels_per_class": [5, 20, 100]}`. Default: all but `fine_tune`.
+            protocols: what to measure: `knn`, `linear`, `retrieval`, `fine_tune`, `label_efficiency`, `robustness`, or objects with
+                settings: `{"name": "label_efficiency", "labels_per_class": [5, 20, 100]}`. Default: all but `fine_tune` and
+                `robustness`.
+            references: ids of at most three other models, to measure beside.
             idempotency_key: of a request that was perhaps sent before, and shall be carried out once; default: a new one.
             settings: `test_share`, `duplicates`, `device`, `seed`, `priority`, `metadata`; the server's /docs describe them.
 
@@ -109,6 +112,8 @@ class Jobs:
         request: dict[str, Any] = {"kind": "evaluate", "model_id": model_id, "dataset_id": dataset_id, **settings}
         if protocols is not None:
             request["protocols"] = [_named(protocol) for protocol in protocols]
+        if references:
+            request["references"] = list(references)
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
         return Job.of(self._http.json(Call("POST", _PATH, headers=headers, json=request)))
 

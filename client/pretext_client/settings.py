@@ -65,8 +65,8 @@ def named(settings: dict[str, Any], key: str, name: str | None) -> dict[str, Any
     return inner
 
 
-PROTOCOLS = ("knn", "linear", "retrieval", "label_efficiency", "fine_tune")
-_BY_DEFAULT = PROTOCOLS[:-1]
+PROTOCOLS = ("knn", "linear", "retrieval", "label_efficiency", "fine_tune", "robustness")
+_BY_DEFAULT = PROTOCOLS[:4]
 
 
 def protocols(settings: dict[str, Any], names: list[str] | None) -> list[dict[str, Any]] | None:
@@ -87,7 +87,7 @@ def protocols(settings: dict[str, Any], names: list[str] | None) -> list[dict[st
     return [{**given.get(name, {}), "name": name} for name in wanted]
 
 
-def single(settings: dict[str, Any], key: str, value: str | None) -> Any:
+def single(settings: dict[str, Any], key: str, value: str | list[str] | None) -> Any:
     """Take a value out of the settings that has an option of its own, such as --init-from.
 
     Raises:

@@ -369,6 +369,21 @@ class LabelsSaved(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reference(Value):
+    """Another model that was measured beside."""
+
+    id: str
+    name: str = ""
+    encoder: Json = field(default_factory=dict)
+    image_size: int | None = None
+    """Side of the images that it was shown, in pixels."""
+    labels_saved: tuple[LabelsSaved, ...] | None = None
+    """By labels per class; None if `label_efficiency` was not asked for."""
+    sentence: str | None = None
+    """That in words."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluation(Value):
     """What was found out of an encoder."""
 
@@ -385,6 +400,8 @@ class Evaluation(Value):
     """The figures that stand for it, 0 to 1."""
     labels_saved: tuple[LabelsSaved, ...] | None = None
     """By labels per class; None in a list, or if `label_efficiency` was not asked for."""
+    references: tuple[Reference, ...] = ()
+    """Other models that were measured beside; empty in a list."""
     report: Json | None = None
     """All figures; None in a list."""
     metadata: Json = field(default_factory=dict)

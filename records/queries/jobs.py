@@ -119,8 +119,14 @@ def active_on(session: Session, dataset_id: str) -> list[Job]:
 
 
 def active_from(session: Session, model_id: str) -> list[Job]:
-    """The jobs that have not ended and begin with the weights of a model, or are about it."""
-    from_it = or_(Job.spec["init_from"].as_string() == model_id, Job.spec["model_id"].as_string() == model_id)
+    """The jobs that have not ended and begin with the weights of a model, are about it, or compare with it, now or afterwards."""
+    from_it = or_(
+        Job.spec["init_from"].as_string() == model_id,
+        Job.spec["model_id"].as_string() == model_id,
+        # A list comes as its JSON, of which ids are whole words.
+        Job.spec["references"].as_string().contains(f'"{model_id}"', autoescape=True),
+        Job.evaluate["references"].as_string().contains(f'"{model_id}"', autoescape=True),
+    )
     return list(session.scalars(select(Job).where(from_it, Job.state.not_in([str(s) for s in ENDED])).order_by(Job.id)))
 
 

@@ -110,7 +110,7 @@ def lay_out(session: Session, blobs: Blobs, model_id: str, folder: Path) -> Path
         NotFoundError: there is no such model.
         FileNotFoundError: its files are gone.
     """
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for file_ in get(session, model_id).files:
         if file_.name in {WEIGHTS, CONFIG}:
             (folder / file_.name).symlink_to(blobs.path(file_.key))
@@ -133,7 +133,7 @@ def delete(session: Session, model_id: str) -> None:
 
     Raises:
         NotFoundError: there is none with this id.
-        ConflictError: a job that has not ended begins with its weights, or evaluates it.
+        ConflictError: a job that has not ended begins with its weights, evaluates it, or compares with it.
     """
     session.execute(select(Model.id).where(Model.id == model_id).with_for_update())
     model = get(session, model_id)

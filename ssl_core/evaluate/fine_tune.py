@@ -44,11 +44,10 @@ def automatic_steps(labelled: int, batch_size: int) -> int:
     return min(_MOST, max(_FEWEST, math.ceil(_PASSES * labelled / min(batch_size, labelled))))
 
 
-def fine_tuned(
+def trained_network(
     encoder: Encoder,
     samples: Samples,
     train: Rows,
-    test: Rows,
     labels: Labels,
     classes: int,
     effort: Effort,
@@ -56,8 +55,8 @@ def fine_tuned(
     shown_as: ShownAs,
     seed: int,
     stop: StopRequest,
-) -> Labels:
-    """Train an encoder with a linear classifier behind it, and classify the test images: int64, one for each of `test`.
+) -> nn.Sequential:
+    """Train an encoder with a linear classifier behind it.
 
     The seed decides the classifier's weights, the order and the augmentation. AdamW, a linear warm-up over a tenth of the steps,
     then a cosine; each image shifted by up to an eighth of its side and, if asked, mirrored.
@@ -96,6 +95,24 @@ def fine_tuned(
         raise UserError(
             "diverged", f"fine-tuning with a learning rate of {effort.learning_rate:g} diverged; choose smaller `learning_rates`"
         )
+    return network
+
+
+def fine_tuned(
+    encoder: Encoder,
+    samples: Samples,
+    train: Rows,
+    test: Rows,
+    labels: Labels,
+    classes: int,
+    effort: Effort,
+    *,
+    shown_as: ShownAs,
+    seed: int,
+    stop: StopRequest,
+) -> Labels:
+    """Train a network as `trained_network` does, and classify the test images: int64, one for each of `test`."""
+    network = trained_network(encoder, samples, train, labels, classes, effort, shown_as=shown_as, seed=seed, stop=stop)
     return predict(network, samples, test, shown_as, stop)
 
 

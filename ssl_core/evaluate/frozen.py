@@ -1,4 +1,4 @@
-"""What the frozen features of an encoder know of the classes, beside those of the untrained one."""
+"""What the frozen features of an encoder know of the classes, beside those of the untrained one, and of references."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,6 +16,9 @@ from ssl_core.evaluate.scores import scores
 from ssl_core.evaluate.subject import WHO, Floats, Found, Subject
 from ssl_core.spec.evaluate import Knn, Retrieval
 
+_Predict = Callable[[Floats], tuple[float, Labels]]
+"""Gives validation accuracy, and the classes of the test images, by features of the training and the test images."""
+
 
 class Frozen:
     """The protocols that train no network.
@@ -30,9 +33,20 @@ class Frozen:
 
     def knn(self, asked: Knn) -> Found:
         """Nearest neighbours, after each stage."""
-        labels, truth = self._subject.truth
+        return {"k": self._k(asked), "temperature": asked.temperature, **self._by_stage("knn", self._neighbours(asked))}
+
+    def knn_of(self, asked: Knn, who: str) -> Found:
+        """The same of one encoder alone."""
+        return self._of_stages("knn", self._neighbours(asked), who)
+
+    def _k(self, asked: Knn) -> int:
+        labels, _ = self._subject.truth
+        return min(asked.k, len(split(len(labels))[0]))
+
+    def _neighbours(self, asked: Knn) -> _Predict:
+        labels, _ = self._subject.truth
         fit, held_out = split(len(labels), seed=self._subject.seed)
-        k = min(asked.k, len(fit))
+        k = self._k(asked)
 
         def predicted(features: Floats) -> tuple[float, Labels]:
             train, test = self._subject.divided(features)
@@ -41,33 +55,41 @@ class Frozen:
             answer = knn_predict(train, labels, test, **how)
             return float((guess == labels[held_out]).mean()), answer
 
-        return {"k": k, "temperature": asked.temperature, **self._by_stage("knn", predicted, truth)}
+        return predicted
 
     def linear(self) -> Found:
         """A linear probe, after each stage."""
+        return self._by_stage("linear", self._probed)
+
+    def linear_of(self, who: str) -> Found:
+        """The same of one encoder alone."""
+        return self._of_stages("linear", self._probed, who)
+
+    def _probed(self, features: Floats) -> tuple[float, Labels]:
         labels, truth = self._subject.truth
+        train, test = self._subject.divided(features)
+        probe = linear_probe(train, labels, test, truth, seed=self._subject.seed, device=self._subject.device)
+        return probe.validation_accuracy, probe.predicted
 
-        def predicted(features: Floats) -> tuple[float, Labels]:
-            train, test = self._subject.divided(features)
-            probe = linear_probe(train, labels, test, truth, seed=self._subject.seed, device=self._subject.device)
-            return probe.validation_accuracy, probe.predicted
+    def _by_stage(self, name: str, predicted: _Predict) -> Found:
+        told: Found = {}
+        for who in self._subject.who:
+            into = told if who in WHO else told.setdefault("references", {})
+            into[who] = self._of_stages(name, predicted, who)
+        return told
 
-        return self._by_stage("linear", predicted, truth)
-
-    def _by_stage(self, name: str, predicted: Callable[[Floats], tuple[float, Labels]], truth: Labels) -> Found:
+    def _of_stages(self, name: str, predicted: _Predict, who: str) -> Found:
         """After each stage; the best one is chosen by validation accuracy, and all figures are of it."""
+        _, truth = self._subject.truth
 
-        def of(who: str, stage: str) -> Found:
+        def of(stage: str) -> Found:
             validation, answer = predicted(self._subject.features(who)[stage])
             return {"validation_accuracy": validation, **scores(truth, answer, len(self._subject.parts.names))}
 
-        told: Found = {}
-        for who in WHO:
-            found = {stage: self._ledger.find(f"{name}/{who}/{stage}", of, who, stage) for stage in self._subject.stages}
-            best = max(found, key=lambda stage: float(found[stage]["validation_accuracy"]))
-            accuracies = {stage: {key: one[key] for key in ("accuracy", "validation_accuracy")} for stage, one in found.items()}
-            told[who] = {"best_stage": best, "stages": accuracies, **found[best]}
-        return told
+        found = {stage: self._ledger.find(f"{name}/{who}/{stage}", of, stage) for stage in self._subject.stages(who)}
+        best = max(found, key=lambda stage: float(found[stage]["validation_accuracy"]))
+        accuracies = {stage: {key: one[key] for key in ("accuracy", "validation_accuracy")} for stage, one in found.items()}
+        return {"best_stage": best, "stages": accuracies, **found[best]}
 
     def retrieval(self, asked: Retrieval, stage: str) -> Found:
         """What is found first, by the features of a stage."""

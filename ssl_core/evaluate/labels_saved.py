@@ -19,6 +19,8 @@ _HALVINGS = 24
 _UNKNOWN = 0.25
 """Share of the difference between a straight line and the smooth curve by which the truth differs from the latter: what curves of
 many shapes gave."""
+YOURS = "your encoder"
+"""What the encoder that is evaluated is called in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -170,37 +172,40 @@ def risen(curves: Floats) -> Floats:
     return found
 
 
-def sentence(saved: Sequence[Saved], what: str) -> str:
+def sentence(saved: Sequence[Saved], what: str, whose: str = YOURS) -> str:
     """The answer in words: at the number of labels at which most are saved for certain.
 
     Args:
         saved: by number of labels.
         what: what is done with the encoder, as in "fine-tuned, …".
+        whose: what the encoder is called.
     """
     most = saved[-1].labels
     helping = [one for one in saved if one.helps]
     if not helping:
-        return _no_help(saved, what)
+        return _no_help(saved, what, whose)
     best = max(helping, key=lambda one: (one.low or most) / one.labels)
-    begins = f"With {_count(best.labels)} per class your encoder, {what}, is {best.accuracy:.1%} accurate"
+    begins = f"With {_count(best.labels)} per class {whose}, {what}, is {best.accuracy:.1%} accurate"
     at_least = "more than all" if best.low is None else f"at least {_round(best.low)}"
     if best.needed is None:
         return (
             f"{begins}; training from scratch does not reach that with all {_round(most)} (95%: it needs {at_least}), and is "
-            f"{best.scratch_accuracy:.1%} accurate with as many as your encoder had."
+            f"{best.scratch_accuracy:.1%} accurate with as many as {whose} had."
         )
     up_to = f"more than {_round(most)}" if best.high is None else _round(best.high)
     return f"{begins}: what training from scratch needs {_round(best.needed)} for (95%: {_round(best.low or most)} to {up_to})."
 
 
-def _no_help(saved: Sequence[Saved], what: str) -> str:
+def _no_help(saved: Sequence[Saved], what: str, whose: str) -> str:
     differences = [100 * (one.accuracy - one.scratch_accuracy) for one in saved]
     begins = (
-        f"No labels are saved for certain: with the same labels the accuracy of your encoder, {what}, differs from that of "
+        f"No labels are saved for certain: with the same labels the accuracy of {whose}, {what}, differs from that of "
         f"training from scratch by {min(differences):+.1f} to {max(differences):+.1f} points"
     )
-    if np.mean(differences) > 0:
+    if np.mean(differences) > 0 and whose == YOURS:
         return f"{begins}, and the draws vary as much. More `draws` would tell; pretraining longer, or on more images, may help."
+    if whose != YOURS:
+        return f"{begins}."
     return f"{begins}. Pretrain longer, on more unlabelled data, or by another task."
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 Floats = npt.NDArray[np.float32]
@@ -39,6 +39,30 @@ class Probe:
     """The L2 strength that was chosen."""
     predicted: Labels
     """int64 (M,): the classes that it names."""
+    head: "LinearHead"
+    """The classifier itself."""
+
+
+class LinearHead(nn.Module):
+    """A probe's classifier: logits (B, C) of features (B, D).
+
+    Args:
+        mean: (D,), of the features that it was trained on.
+        spread: (D,), their standard deviations.
+        weights: (D + 1, C), for standardised features; the biases last.
+    """
+
+    def __init__(self, mean: Tensor, spread: Tensor, weights: Tensor) -> None:
+        super().__init__()
+        for name, value in (("mean", mean), ("spread", spread), ("weights", weights)):
+            self.register_buffer(name, value)
+        self.mean: Tensor
+        self.spread: Tensor
+        self.weights: Tensor
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits (B, C) of features (B, D)."""
+        return (features - self.mean) / self.spread @ self.weights[:-1] + self.weights[-1]
 
 
 def linear_accuracy(features: Floats, labels: Labels, test_features: Floats, test_labels: Labels) -> float:
@@ -87,8 +111,9 @@ def linear_probe(
     whole = _Problem(x, y, classes)
     ((_, weights),) = whole.solutions([best.strength], best.weights)
     test, truth = torch.from_numpy(test_features).to(device), torch.from_numpy(test_labels).to(device)
-    predicted = whole.predicted(weights, test)
-    return Probe(_share(predicted == truth), best.accuracy, best.strength, predicted.cpu().numpy())
+    head = whole.head(weights)
+    predicted = head(test).argmax(1)
+    return Probe(_share(predicted == truth), best.accuracy, best.strength, predicted.cpu().numpy(), head)
 
 
 @dataclass(frozen=True)
@@ -132,11 +157,11 @@ class _Problem:
 
     def accuracy(self, weights: Tensor, x: Tensor, y: Tensor) -> float:
         """Share, 0 to 1, of the images with features (M, D) and classes (M,) that weights (D + 1, C) classify rightly."""
-        return _share(self.predicted(weights, x) == y)
+        return _share(self.head(weights)(x).argmax(1) == y)
 
-    def predicted(self, weights: Tensor, x: Tensor) -> Tensor:
-        """Classes, int64 (M,), by weights (D + 1, C) of features (M, D)."""
-        return (self._standardised(x) @ weights[:-1] + weights[-1]).argmax(1)
+    def head(self, weights: Tensor) -> LinearHead:
+        """The classifier with weights (D + 1, C)."""
+        return LinearHead(self._mean, self._spread, weights)
 
     def solutions(self, strengths: Sequence[float], start: Tensor | None = None) -> Iterator[tuple[float, Tensor]]:
         """Each strength with its weights (D + 1, C) for standardised features, the biases last; each begins from the one before."""

@@ -12,10 +12,12 @@ from matplotlib.figure import Figure
 
 Pixels = npt.NDArray[np.uint8]
 
-_COLORS = {"pretrained": "#0072b2", "probed": "#009e73", "scratch": "#d55e00"}
+COLORS = {"pretrained": "#0072b2", "probed": "#009e73", "scratch": "#d55e00", "untrained": "#d55e00"}
 """Told apart by the colour-blind too (Okabe and Ito, 2008)."""
+_OF_REFERENCES = ("#cc79a7", "#e69f00", "#56b4e9")
 _MOST_NAMED = 25
 _MOST_WRITTEN = 12
+_LONGEST_NAME = 28
 _DPI = 130
 
 
@@ -28,21 +30,26 @@ def save(figure: Figure, folder: Path, name: str) -> list[str]:
     return [f"{name}.png", f"{name}.svg"]
 
 
-def label_efficiency(points: Sequence[dict[str, Any]], chance: float) -> Figure:
-    """Accuracy by labels per class, with 95% intervals."""
-    figure, axes = _figure(6.4, 4.2)
-    for name, called in (
-        ("pretrained_fine_tune", "pretrained, fine-tuned"),
-        ("pretrained_linear", "pretrained, linear probe"),
-        ("scratch", "from scratch"),
-    ):
+def label_efficiency(points: Sequence[dict[str, Any]], chance: float, references: dict[str, str] | None = None) -> Figure:
+    """Accuracy by labels per class, with 95% intervals. `references`: what others are called, by how `points` call them."""
+    figure, axes = empty(6.4, 4.2)
+    lines = [
+        ("pretrained_fine_tune", "pretrained, fine-tuned", COLORS["pretrained"], "o-"),
+        ("pretrained_linear", "pretrained, linear probe", COLORS["probed"], "o-"),
+        ("scratch", "from scratch", COLORS["scratch"], "o-"),
+    ]
+    for color, (id_, called) in zip(_OF_REFERENCES, (references or {}).items(), strict=False):
+        lines += [
+            (f"{id_}_fine_tune", f"{_short(called)}, fine-tuned", color, "s-"),
+            (f"{id_}_linear", f"{_short(called)}, linear probe", color, "^--"),
+        ]
+    for name, called, color, style in lines:
         shown = [(point["labels_per_class"], point[name]) for point in points if point.get(name)]
         if shown:
-            color = _COLORS["probed" if name.endswith("linear") else name.partition("_")[0]]
             places = [place for place, _ in shown]
             low, high = ([100 * min(1, max(0, one[end])) for _, one in shown] for end in ("low", "high"))
             axes.fill_between(places, low, high, color=color, alpha=0.15, linewidth=0)
-            axes.plot(places, [100 * one["mean"] for _, one in shown], "o-", color=color, label=called, markersize=4)
+            axes.plot(places, [100 * one["mean"] for _, one in shown], style, color=color, label=called, markersize=4)
     axes.axhline(100 * chance, color="0.6", linewidth=1, linestyle=":", label="guessing")
     axes.set_xscale("log")
     ticks = [point["labels_per_class"] for point in points]
@@ -57,16 +64,20 @@ def label_efficiency(points: Sequence[dict[str, Any]], chance: float) -> Figure:
 
 def stages(measures: dict[str, dict[str, dict[str, float]]]) -> Figure:
     """Accuracy after each stage, of the pretrained and of the untrained encoder. By measure, encoder and stage."""
-    figure, axes = _figure(6.4, 3.6)
-    names = list(next(iter(next(iter(measures.values())).values())))
+    figure, axes = empty(6.4, 3.6)
+    first = next(iter(measures.values()))
+    names = list(next(iter(first.values())))
+    others = [encoder for encoder in first if encoder not in COLORS]
+    colors = {**COLORS, **dict(zip(others, _OF_REFERENCES, strict=False))}
     for measure, encoders in measures.items():
         for encoder, of_stage in encoders.items():
             axes.plot(
-                range(len(names)),
-                [100 * of_stage[name] for name in names],
+                # A reference may have more stages, or fewer: they lie evenly along its depth.
+                np.linspace(0, len(names) - 1, len(of_stage)),
+                [100 * accuracy for accuracy in of_stage.values()],
                 "o-" if measure == "linear" else "s--",
-                color=_COLORS["pretrained" if encoder == "pretrained" else "scratch"],
-                label=f"{measure}, {encoder}",
+                color=colors[encoder],
+                label=f"{measure}, {_short(encoder)}",
                 markersize=4,
             )
     axes.set_xticks(range(len(names)), names)
@@ -81,7 +92,7 @@ def confusion(matrix: Sequence[Sequence[int]], names: Sequence[str], measure: st
     counts = np.asarray(matrix, float)
     shares = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
     side = min(9.0, 3.2 + 0.35 * len(names))
-    figure, axes = _figure(side, side * 0.9)
+    figure, axes = empty(side, side * 0.9)
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
     figure.colorbar(image, ax=axes, shrink=0.8, label="% of the class")
     if len(names) <= _MOST_NAMED:
@@ -106,14 +117,19 @@ def neighbours(
     figure = Figure(figsize=(1.05 * columns, 1.2 * len(queries)), layout="constrained")
     grid = figure.subplots(len(queries), columns, squeeze=False)
     for row, (query, images) in enumerate(zip(queries, found, strict=True)):
-        _tile(grid[row][0], query, query_names[row], "0.2")
+        tile(grid[row][0], query, query_names[row], "0.2")
         for column, image in enumerate(images):
             name = found_names[row][column]
-            _tile(grid[row][column + 1], image, name, "#009e73" if name == query_names[row] else "#d55e00")
+            tile(grid[row][column + 1], image, name, "#009e73" if name == query_names[row] else "#d55e00")
     return figure
 
 
-def _tile(axes: Axes, image: Pixels, name: str, color: str) -> None:
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+
+
+def tile(axes: Axes, image: Pixels, name: str, color: str) -> None:
+    """An image in a frame, with its name above."""
     axes.imshow(image, interpolation="nearest")
     axes.set_xticks([])
     axes.set_yticks([])
@@ -122,7 +138,8 @@ def _tile(axes: Axes, image: Pixels, name: str, color: str) -> None:
     axes.set_title(name[:14], fontsize=6, color=color)
 
 
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+def empty(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure to plot into, sides in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
     axes.grid(visible=False)

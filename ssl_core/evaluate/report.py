@@ -10,15 +10,17 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ssl_core.data import derived_seed
-from ssl_core.evaluate import plots
+from ssl_core.evaluate import plots, robustness_plots
 from ssl_core.evaluate.frozen import Frozen
 from ssl_core.evaluate.ledger import Ledger
 from ssl_core.evaluate.retrieval import nearest
+from ssl_core.evaluate.robustness import Robust, robustness_results
+from ssl_core.evaluate.robustness_words import robustness_headline
 from ssl_core.evaluate.subject import WHO, Found, Subject
 from ssl_core.evaluate.tuned import Tuned, label_counts
 from ssl_core.events import Events
 from ssl_core.process import StopRequest
-from ssl_core.spec.evaluate import EvaluateSpec, FineTune, Knn, LabelEfficiency, Linear, Protocol, Retrieval
+from ssl_core.spec.evaluate import EvaluateSpec, FineTune, Knn, LabelEfficiency, Linear, Protocol, Retrieval, Robustness
 
 REPORT = "report.json"
 _SHOWN_QUERIES, _SHOWN_NEIGHBOURS = 8, 8
@@ -54,11 +56,18 @@ class Evaluation:
         self._asked = {type(protocol): protocol for protocol in spec.protocols}
         self._subject, self._out = subject, out
         parts = subject.parts
-        about = {"spec": spec.model_dump(mode="json"), "train": len(parts.train), "test": len(parts.test)}
-        about["labels"] = subject.labels_version
-        total = sum(self._results(protocol) for protocol in spec.protocols) + (self._chooses_stage * self._results(Knn()))
+        about = {
+            "spec": spec.model_dump(mode="json"),
+            "train": len(parts.train),
+            "test": len(parts.test),
+            "references": list(subject.references),
+            "labels": subject.labels_version,
+        }
+        total = sum(self._results(protocol) for protocol in spec.protocols) + self._results_for_stages()
         ledger = Ledger(out / "checkpoints", about, total, events, stop, seconds=checkpoint_seconds)
         self._frozen, self._tuned = Frozen(subject, ledger), Tuned(subject, ledger)
+        asked = self._asked.get(Robustness)
+        self._robust = Robust(subject, ledger, self._frozen, self._tuned, asked) if isinstance(asked, Robustness) else None
 
     def run(self) -> Report:
         """Measure everything and write it down."""
@@ -69,6 +78,7 @@ class Evaluation:
             Retrieval: lambda asked: self._frozen.retrieval(asked, self._best_stage(told)),
             FineTune: self._tuned.fine_tune,
             LabelEfficiency: self._tuned.label_efficiency,
+            Robustness: lambda _: self._robust.measure() if self._robust else {},
         }
         for protocol, measure in measures.items():
             if protocol in self._asked:
@@ -85,37 +95,49 @@ class Evaluation:
         partial.rename(folder)
         return Report(sorted(path.name for path in folder.iterdir()), self._headline(told))
 
-    @property
-    def _chooses_stage(self) -> bool:
-        """Whether neighbours are looked at only to choose the stage for retrieval."""
-        return Retrieval in self._asked and not {Knn, Linear} & set(self._asked)
+    def _results_for_stages(self) -> int:
+        """How many results are found only to choose stages by: neighbours for retrieval, linear probes for robustness."""
+        asked = self._asked.get(Robustness)
+        probed = isinstance(asked, Robustness) and "linear" in asked.heads and Linear not in self._asked
+        chooses = Retrieval in self._asked and not {Knn, Linear} & set(self._asked)
+        return probed * self._stages_of(*WHO) + chooses * self._stages_of("pretrained")
+
+    def _stages_of(self, *who: str) -> int:
+        return sum(len(self._subject.stages(one)) for one in who)
 
     def _best_stage(self, told: Found) -> str:
         """The stage with the best linear probe in validation, or else the best kNN."""
-        measured = told.get("linear") or told.get("knn") or self._frozen.knn(Knn())
-        return str(measured["pretrained"]["best_stage"])
+        measured = told.get("linear") or told.get("knn")
+        return str((measured["pretrained"] if measured else self._frozen.knn_of(Knn(), "pretrained"))["best_stage"])
 
     def _results(self, asked: Protocol) -> int:
         """How many results a protocol has."""
         if isinstance(asked, Knn | Linear):
-            return len(WHO) * len(self._subject.stages)
+            return self._stages_of(*self._subject.who)
         if isinstance(asked, Retrieval):
             return len(WHO)
+        if isinstance(asked, Robustness):
+            return robustness_results(self._subject, asked)
         both = isinstance(asked, FineTune) or "fine_tune" in asked.methods
-        rates = (1 + both) * len(asked.learning_rates) if len(asked.learning_rates) > 1 else 0
+        given = 1 + (len(self._subject.references) if isinstance(asked, LabelEfficiency) else 0)
+        rates = (1 + both * given) * len(asked.learning_rates) if len(asked.learning_rates) > 1 else 0
         if isinstance(asked, FineTune):
             return rates + 2
-        return rates + (1 + len(asked.methods)) * len(label_counts(self._subject, asked)) * asked.draws
+        return rates + (1 + given * len(asked.methods)) * len(label_counts(self._subject, asked)) * asked.draws
 
     def _summary(self, told: Found) -> Found:
-        """The one sentence, and the labels saved behind it."""
+        """The answer in words, and the labels saved behind it."""
+        robust = f" {told['robustness']['sentence']}" if "robustness" in told else ""
         efficiency = told.get("label_efficiency")
         if efficiency is None:
-            return {"labels_saved": None, "sentence": self._without_label_efficiency(told)}
-        saved = efficiency["labels_saved"]
-        # Which use of the encoder stands for it: the one that is more accurate over the whole curve.
-        best = max(saved, key=lambda kind: float(np.mean([one["accuracy"] for one in saved[kind]])))
-        return {"labels_saved": saved[best], "labels_saved_by": best, "sentence": efficiency["sentences"][best]}
+            return {"labels_saved": None, "sentence": f"{self._without_label_efficiency(told)}{robust}".strip()}
+        best, saved, says = _standing_for(efficiency)
+        beside = []
+        for one in told["references"]:
+            by, one["labels_saved"], one["sentence"] = _standing_for(efficiency["references"][one["id"]])
+            one["labels_saved_by"] = by.removeprefix(f"{one['id']}_")
+            beside.append(f" {one['sentence']}")
+        return {"labels_saved": saved, "labels_saved_by": best, "sentence": f"{says}{''.join(beside)}{robust}"}
 
     @staticmethod
     def _without_label_efficiency(told: Found) -> str:
@@ -134,6 +156,8 @@ class Evaluation:
             return (
                 f"Fine-tuned on all labels your encoder is {ours['accuracy']:.1%} accurate, from scratch {theirs['accuracy']:.1%}."
             )
+        if "retrieval" not in told:
+            return ""
         return f"Mean average precision of retrieval: {told['retrieval']['pretrained']['mean_average_precision']:.3f}."
 
     @staticmethod
@@ -143,17 +167,24 @@ class Evaluation:
         }
         if "retrieval" in told:
             found["mean_average_precision"] = told["retrieval"]["pretrained"]["mean_average_precision"]
+        if "robustness" in told:
+            found |= robustness_headline(told["robustness"])
         return found
 
     def _draw(self, told: Found, folder: Path) -> list[str]:
         names: list[str] = []
         if "label_efficiency" in told:
-            figure = plots.label_efficiency(told["label_efficiency"]["points"], told["chance"])
+            called = {one["id"]: one["name"] for one in told["references"]}
+            figure = plots.label_efficiency(told["label_efficiency"]["points"], told["chance"], called)
             names += plots.save(figure, folder, "label_efficiency")
         probed = {name: told[name] for name in ("linear", "knn") if name in told}
         if probed:
             curves: dict[str, Found] = {
-                name: {who: {stage: one["accuracy"] for stage, one in of[who]["stages"].items()} for who in WHO}
+                name: {
+                    self._subject.named(who): {stage: one["accuracy"] for stage, one in found["stages"].items()}
+                    for who in self._subject.who
+                    if (found := of[who] if who in WHO else of["references"][who])
+                }
                 for name, of in probed.items()
             }
             names += plots.save(plots.stages(curves), folder, "stages")
@@ -164,6 +195,9 @@ class Evaluation:
                 break
         if "retrieval" in told:
             names += plots.save(self._neighbours(told["retrieval"]["stage"]), folder, "neighbours")
+        if self._robust is not None:
+            for name, figure in robustness_plots.figures(told["robustness"], self._robust, self._subject).items():
+                names += plots.save(figure, folder, name)
         return names
 
     def _neighbours(self, stage: str) -> Figure:
@@ -179,3 +213,10 @@ class Evaluation:
             [names[truth[row]] for row in rows],
             [[names[labels[place]] for place in places] for places in found],
         )
+
+
+def _standing_for(efficiency: Found) -> tuple[str, list[Found], str]:
+    """Which use of an encoder stands for it, the one that is more accurate over the whole curve, and what it saves."""
+    saved = efficiency["labels_saved"]
+    best = max(saved, key=lambda kind: float(np.mean([one["accuracy"] for one in saved[kind]])))
+    return best, saved[best], efficiency["sentences"][best]

@@ -105,6 +105,59 @@ class TestAsk:
         answer = client.post("/v1/jobs", json=asked)
         assert "is of images" in answer.json()["detail"]
 
+    def test_takes_other_models_to_compare_with(self, client: Client, services: Services, asked: dict):
+        with services.database.write() as session:
+            others = [factories.model(session).id for _ in range(3)]
+        job = client.post("/v1/jobs", json={**asked, "references": others}).json()
+        assert job["spec"]["references"] == others
+        for other in others:
+            refused = client.delete(f"/v1/models/{other}")
+            assert (refused.status_code, job["id"] in refused.json()["detail"]) == (409, True)
+        with services.database.write() as session:
+            jobs.cancel(session, job["id"])
+        assert client.delete(f"/v1/models/{others[0]}").status_code == 204
+
+    def test_other_models_are_kept_for_what_follows_a_pretraining(self, client: Client, services: Services, dataset_id: str):
+        with services.database.write() as session:
+            other = factories.model(session).id
+        asked = {"dataset_id": dataset_id, "task": {"name": "rotation"}, "evaluate": {"references": [other]}}
+        job = client.post("/v1/jobs", json=asked)
+        assert job.json()["evaluate"]["references"] == [other]
+        assert client.delete(f"/v1/models/{other}").status_code == 409
+        gone = client.post("/v1/jobs", json={**asked, "evaluate": {"references": ["model_x"]}})
+        assert (gone.status_code, gone.json()["param"]) == (404, "evaluate.references.0")
+
+    def test_models_that_cannot_be_compared_with_are_refused(self, client: Client, services: Services, asked: dict):
+        with services.database.write() as session:
+            clips = factories.model(session, task="video_rotation", encoder={"name": "r3d_18", "stem": "standard"}).id
+        for references, param, says in (
+            (["model_x"], "references.0", "no model 'model_x'"),
+            ([asked["model_id"]], "references", "the model that is evaluated"),
+            ([clips], "references.0", "is of videos"),
+            ([clips, clips], None, "twice"),
+            (["a", "b", "c", "d"], "references", "at most 3"),
+        ):
+            answer = client.post("/v1/jobs", json={**asked, "references": references})
+            assert answer.status_code in {404, 422}
+            assert (answer.json().get("param"), says in answer.json()["detail"]) == (param, True), answer.json()
+
+    def test_epsilons_may_be_written_as_in_papers(self, client: Client, asked: dict):
+        robustness = {"name": "robustness", "epsilons": ["1/255", 0.5], "one_pixel": None}
+        (spec,) = client.post("/v1/jobs", json={**asked, "protocols": [robustness]}).json()["spec"]["protocols"]
+        assert (spec["epsilons"], spec["one_pixel"], spec["heads"]) == ([1 / 255, 0.5], None, ["linear"])
+        for epsilons, param, says in (
+            (["many"], "protocols.0.epsilons.0", "8/255"),
+            ([2], "protocols.0.epsilons.0", "less than or equal to 1"),
+            ([0.1, 0.1], "protocols.0", "twice"),
+        ):
+            answer = client.post("/v1/jobs", json={**asked, "protocols": [{"name": "robustness", "epsilons": epsilons}]})
+            assert (answer.status_code, answer.json()["param"], says in answer.json()["detail"]) == (422, param, True), (
+                answer.json()
+            )
+        robustness = {"name": "robustness", "control_epsilon": 0.3}
+        answer = client.post("/v1/jobs", json={**asked, "protocols": [robustness]})
+        assert "one of `epsilons`" in answer.json()["detail"]
+
     def test_until_its_end_the_model_cannot_be_deleted(self, client: Client, services: Services, asked: dict):
         job_id = client.post("/v1/jobs", json=asked).json()["id"]
         assert client.delete(f"/v1/models/{asked['model_id']}").status_code == 409
@@ -122,6 +175,15 @@ class TestRead:
         assert told["labels_saved"] == REPORT["labels_saved"]
         assert told["report"] == REPORT
         assert told["files"][0]["url"] == f"/v1/evaluations/{evaluation_id}/files/report.json"
+
+    def test_says_what_other_models_save(self, client: Client, services: Services, model_id: str, dataset_id: str):
+        reference = {"id": "model_2", "name": "ImageNet", "encoder": {"name": "resnet18"}, "image_size": 224, "more": 1}
+        report = {**REPORT, "references": [{**reference, "labels_saved": REPORT["labels_saved"], "sentence": "With …"}]}
+        with services.database.write() as session:
+            made = factories.evaluation(session, model_id=model_id, dataset_id=dataset_id, report=report).id
+        (told,) = client.get(f"/v1/evaluations/{made}").json()["references"]
+        assert (told["id"], told["name"], told["image_size"], told["sentence"]) == ("model_2", "ImageNet", 224, "With …")
+        assert told["labels_saved"] == REPORT["labels_saved"]
 
     def test_lists_those_of_a_model(self, client: Client, evaluation_id: str, model_id: str):
         (listed,) = client.get(f"/v1/evaluations?model_id={model_id}").json()["data"]

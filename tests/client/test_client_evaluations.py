@@ -38,6 +38,44 @@ EVALUATION = {
 }
 
 
+def attacked(clean: float, noise: float, fgsm: float, pgd: float, **more: object) -> dict:
+    attacks = [
+        {"epsilon": 0.0, "noise": clean, "fgsm": clean, "pgd": clean},
+        {"epsilon": 8 / 255, "noise": noise, "fgsm": fgsm, "pgd": pgd},
+    ]
+    return {"attacks": attacks, **more}
+
+
+ROBUSTNESS = {
+    "heads": {
+        "linear": {
+            "pretrained": attacked(
+                0.7,
+                0.6,
+                0.3,
+                0.2,
+                control={"epsilon": 8 / 255, "accuracy": 0.35},
+                one_pixel={"share": 0.25},
+                corruptions={"gaussian_noise": {"accuracy": 0.5}},
+                corrupted_accuracy=0.5,
+                checks=[{"holds": True, "says": "fine"}],
+            ),
+            "untrained": attacked(
+                0.6,
+                0.5,
+                0.25,
+                0.1,
+                control={"epsilon": 8 / 255, "accuracy": 0.3},
+                one_pixel={"share": None},
+                corruptions={"gaussian_noise": {"accuracy": 0.4}},
+                corrupted_accuracy=0.4,
+                checks=[{"holds": False, "says": "gradients are masked"}],
+            ),
+        }
+    }
+}
+
+
 @pytest.fixture
 def pretext(script, monkeypatch):
     monkeypatch.setattr(jobs, "_POLL_SECONDS", 0.01)
@@ -63,6 +101,11 @@ class TestEvaluate:
             "seed": 3,
         }
         assert script.seen[0].headers["idempotency-key"]
+
+    def test_names_models_to_compare_with(self, script, client):
+        script.on("POST", "/v1/jobs", answer({**JOB, "kind": "evaluate"}, 201))
+        client.jobs.evaluate("model_1", "ds_1", references=("model_2", "model_3"))
+        assert json.loads(script.seen[0].body)["references"] == ["model_2", "model_3"]
 
     def test_leaves_the_protocols_to_the_server(self, script, client):
         script.on("POST", "/v1/jobs", answer({**JOB, "kind": "evaluate"}, 201))
@@ -98,10 +141,24 @@ class TestCommand:
         script.on("GET", EVENTS, answer(progressed(1)))
         script.on("GET", "/v1/jobs/job_1", answer({**DONE, "kind": "evaluate", "evaluation_id": "eval_1"}))
         script.on("GET", "/v1/evaluations/eval_1", answer(EVALUATION))
-        result = pretext("evaluate", "model_1", "ds_1", "--protocol", "knn", "--set", "knn.k=5", "--set", "seed=2", "--watch")
+        result = pretext(
+            "evaluate",
+            "model_1",
+            "ds_1",
+            "--protocol",
+            "knn",
+            "--set",
+            "knn.k=5",
+            "--set",
+            "seed=2",
+            "--watch",
+            "--reference",
+            "model_2",
+        )
         assert result.exit_code == 0, result.output
         asked = next(json.loads(one.body) for one in script.seen if one.method == "POST")
         assert (asked["protocols"], asked["seed"]) == ([{"k": 5, "name": "knn"}], 2)
+        assert asked["references"] == ["model_2"]
         assert EVALUATION["sentence"] in result.stdout
         assert "evaluations show eval_1" in result.stdout
 
@@ -142,6 +199,30 @@ class TestCommand:
             "",
             "labels per class   accuracy   from scratch   from scratch it needs (95%)",
             "              20      60.0%          45.0%   130 (95 to more than there are)",
+        ]
+
+    def test_shows_what_was_measured_beside_and_under_attack(self, script, pretext):
+        reference = {"id": "model_2", "name": "Image\x1bNet", "labels_saved": [{**SAVED, "accuracy": 0.8}]}
+        knn = {"pretrained": MEASURED, "untrained": MEASURED, "references": {"model_2": {**MEASURED, "accuracy": 0.75}}}
+        report = {**EVALUATION["report"], "knn": knn, "robustness": ROBUSTNESS}
+        script.on("GET", "/v1/evaluations/eval_1", answer({**EVALUATION, "references": [reference], "report": report}))
+        shown = pretext("evaluations", "show", "eval_1").stdout
+        assert "\x1b" not in shown
+        lines = shown.splitlines()
+        assert "75.0% at layer3" in lines[5]
+        begin = next(number for number, line in enumerate(lines) if "model_2" in line)
+        assert lines[begin + 2].split()[:2] == ["20", "80.0%"]
+        assert [" ".join(line.split()) for line in lines[begin + 4 :]] == [
+            "under attack, linear head pretrained untrained",
+            "clean 70.0% 60.0%",
+            "random noise, 8/255 60.0% 50.0%",
+            "FGSM, 8/255 30.0% 25.0%",
+            "PGD, 8/255 20.0% 10.0%",
+            "search, 8/255 35.0% 30.0%",
+            "fooled by one pixel 25.0% -",
+            "corrupted 50.0% 40.0%",
+            "gaussian noise 50.0% 40.0%",
+            "untrained: gradients are masked",
         ]
 
     def test_lists_downloads_and_deletes(self, script, pretext, tmp_path):

@@ -15,6 +15,15 @@ def model_id(database: Database) -> str:
 
 
 class TestDelete:
+    def test_names_the_jobs_that_compare_with_it_now_or_afterwards(self, database: Database):
+        with database.write() as session:
+            now = factories.job(session, kind="evaluate", spec={"references": ["model_a1", "model_b"]})
+            afterwards = factories.job(session, spec={}, evaluate={"references": ["model_a1"]})
+            factories.job(session, spec={"references": []}, evaluate=None)
+            assert [job.id for job in jobs.active_from(session, "model_a1")] == [now.id, afterwards.id]
+            assert [job.id for job in jobs.active_from(session, "model_b")] == [now.id]
+            assert jobs.active_from(session, "model_a") == jobs.active_from(session, "modelxb") == []
+
     def test_names_the_jobs_that_start_from_it(self, database: Database, model_id: str):
         with database.write() as session:
             factories.job(session, spec={"init_from": None})

@@ -1,5 +1,6 @@
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -78,10 +79,33 @@ def bundle(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return pretrained(data, tmp_path_factory.mktemp("trained") / "out")
 
 
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Videos of four motions, eight each."""
+    clips = tmp_path_factory.mktemp("clips")
+    for clip in motions.generate(32, size=32, frames=12):
+        folder = clips / motions.MOTIONS[clip.label]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / clip.name).write_bytes(motions.mp4(clip.frames))
+    return clips
+
+
+@pytest.fixture(scope="module")
+def video_bundle(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    asked = {"task": {"name": "video_rotation"}, "encoder": {"name": "tiny3d"}, "image_size": 32, "batch_size": 4}
+    return pretrained(clips, tmp_path_factory.mktemp("videos") / "trained", **asked, clip_frames=4, frame_stride=2)
+
+
 @pytest.fixture
 def evaluate(tmp_path: Path, data: Path, bundle: Path):
     def run(
-        name: str, *, stop_at: int | None = None, model: Path = bundle, on: Path = data, **asked: object
+        name: str,
+        *,
+        stop_at: int | None = None,
+        model: Path = bundle,
+        on: Path = data,
+        references: Sequence[tuple[str, Path]] = (),
+        **asked: object,
     ) -> tuple[Recorder, Path]:
         path = tmp_path / f"{name}.json"
         path.write_text(json.dumps({"protocols": PROTOCOLS, **asked}))
@@ -98,6 +122,7 @@ def evaluate(tmp_path: Path, data: Path, bundle: Path):
             checkpoint_seconds=0,
             events=events,
             stop=stop,
+            references=references,
         )
         return events, tmp_path / name / "report"
 
@@ -184,18 +209,112 @@ class TestReport:
             assert (told["duplicates"]["found"], told["duplicates"]["exact"]) == (8, 8)
             assert told["duplicates"]["removed_from_training"] == 80 - left
 
-    def test_is_of_videos_too(self, evaluate, tmp_path: Path):
-        clips = tmp_path / "clips"
-        for clip in motions.generate(32, size=32, frames=12):
-            folder = clips / motions.MOTIONS[clip.label]
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / clip.name).write_bytes(motions.mp4(clip.frames))
-        asked = {"task": {"name": "video_rotation"}, "encoder": {"name": "tiny3d"}, "image_size": 32, "batch_size": 4}
-        model = pretrained(clips, tmp_path / "trained", **asked, clip_frames=4, frame_stride=2)
+    def test_is_of_videos_too(self, evaluate, clips: Path, video_bundle: Path):
         efficiency = {"name": "label_efficiency", "labels_per_class": [1, 2], "steps": 1, "learning_rates": [0.001], "draws": 2}
-        _, folder = evaluate("videos", model=model, on=clips, protocols=["knn", "retrieval", efficiency])
+        _, folder = evaluate("videos", model=video_bundle, on=clips, protocols=["knn", "retrieval", efficiency])
         told = report_of(folder)
         assert (told["data"]["kind"], told["data"]["train"], told["data"]["test"]) == ("video", 24, 8)
+
+
+ROBUSTNESS = {
+    "name": "robustness",
+    "images": 12,
+    "epsilons": ["2/255", "8/255"],
+    "attack_steps": 4,
+    "control_queries": 20,
+    "one_pixel": {"images": 10, "population": 12, "generations": 3},
+    "steps": 6,
+    "learning_rates": [0.001],
+}
+
+
+class TestRobustness:
+    def test_compares_both_heads_of_both_networks(self, evaluate):
+        events, folder = evaluate("robust", protocols=[{**ROBUSTNESS, "heads": ["linear", "fine_tune"]}])
+        told = report_of(folder)
+        found = told["robustness"]
+        assert (found["images"], found["epsilons"], found["control_epsilon"]) == (12, [2 / 255, 8 / 255], 8 / 255)
+        assert {head: tuple(networks) for head, networks in found["heads"].items()} == {
+            "linear": ("pretrained", "untrained"),
+            "fine_tune": ("pretrained", "scratch"),
+        }
+        for networks in found["heads"].values():
+            for one in networks.values():
+                attacks = one["attacks"]
+                assert [attack["epsilon"] for attack in attacks] == [0, 2 / 255, 8 / 255]
+                assert {attacks[0][name] for name in ("noise", "fgsm", "pgd")} == {one["accuracy"]}
+                assert all(attack["pgd"] <= one["accuracy"] for attack in attacks)
+                assert one["pgd_by_step"] == sorted(one["pgd_by_step"], reverse=True)
+                assert one["pgd_by_step"][-1] == attacks[-1]["pgd"]
+                assert one["one_pixel"]["fooled"] == len(one["one_pixel"]["found"]) <= one["one_pixel"]["attacked"]
+                assert np.mean([kind["accuracy"] for kind in one["corruptions"].values()]) == pytest.approx(
+                    one["corrupted_accuracy"]
+                )
+                assert [check["name"] for check in one["checks"]][-2:] == ["no_masked_gradients", "transfer_is_weaker"]
+                assert "fooled" not in one
+        assert told["sentence"] == found["sentence"]
+        assert events.of("result")[-1]["metrics"].keys() == {"attacked", "corrupted"}
+        names = {path.name for path in folder.iterdir()}
+        assert {
+            f"{name}.{kind}" for name in ("robustness", "corruptions", "attacked", "corrupted") for kind in ("png", "svg")
+        } <= names
+        done = [event for event in events.of("progress") if event["phase"] == "evaluate"]
+        assert [event["done"] for event in done] == list(range(1, done[0]["total"] + 1))
+
+    def test_is_the_same_again_if_it_was_interrupted(self, evaluate):
+        asked = {"protocols": [ROBUSTNESS]}
+        _, whole = evaluate("whole", **asked)
+        for stop_at in (10, 17):
+            with pytest.raises(InterruptedRun):
+                evaluate("parts", stop_at=stop_at, **asked)
+        _, parts = evaluate("parts", **asked)
+        assert {path.name: path.read_bytes() for path in parts.iterdir()} == {
+            path.name: path.read_bytes() for path in whole.iterdir()
+        }
+
+    def test_takes_clips_but_no_single_pixels(self, evaluate, clips: Path, video_bundle: Path):
+        _, folder = evaluate("clips", model=video_bundle, on=clips, protocols=[{**ROBUSTNESS, "images": 6}])
+        found = report_of(folder)["robustness"]
+        assert "one frame" in found["left_out"]["one_pixel"]
+        assert found["heads"]["linear"]["pretrained"]["one_pixel"] is None
+        assert found["heads"]["linear"]["pretrained"]["corruptions"].keys() >= {"fog", "jpeg"}
+
+
+class TestReferences:
+    def test_are_measured_beside_in_their_own_size(self, evaluate, tmp_path: Path, data: Path):
+        other = pretrained(data, tmp_path / "other", image_size=64, encoder={"name": "alexnet"}, seed=1, batch_size=4, steps=1)
+        efficiency = {**PROTOCOLS[4], "labels_per_class": [1, 4], "steps": 2, "learning_rates": [0.001]}
+        asked = {"protocols": [PROTOCOLS[0], "linear", efficiency], "references": [("Another", other)]}
+        events, folder = evaluate("beside", **asked)
+        told = report_of(folder)
+        (reference,) = told["references"]
+        assert (reference["id"], reference["name"], reference["image_size"]) == ("bundle", "Another", 64)
+        assert reference["sentence"] in told["sentence"]
+        assert "Another" in reference["sentence"]
+        assert [one["labels"] for one in reference["labels_saved"]] == [1, 4]
+        for name in ("knn", "linear"):
+            assert len(told[name]["references"]["bundle"]["stages"]) == 5
+            assert len(told[name]["pretrained"]["stages"]) == 4
+        assert told["label_efficiency"]["learning_rates"].keys() == {"scratch", "pretrained", "bundle"}
+        assert all(len(point["bundle_fine_tune"]["runs"]) == 2 for point in told["label_efficiency"]["points"])
+        assert "Another" in (folder / "stages.svg").read_text() + (folder / "label_efficiency.svg").read_text()
+        done = [event for event in events.of("progress") if event["phase"] == "evaluate"]
+        assert [event["done"] for event in done] == list(range(1, done[0]["total"] + 1))
+
+    def test_the_same_encoder_is_as_good_as_itself(self, evaluate, bundle: Path, tmp_path: Path):
+        copy = tmp_path / "copy"
+        copy.symlink_to(bundle)
+        efficiency = {**PROTOCOLS[4], "labels_per_class": [1, 4], "steps": 2, "learning_rates": [0.001]}
+        _, folder = evaluate("itself", protocols=["linear", efficiency], references=[("itself", copy)])
+        told = report_of(folder)
+        assert told["linear"]["references"]["copy"] == told["linear"]["pretrained"]
+        assert told["references"][0]["labels_saved"] == told["labels_saved"]
+
+    def test_of_the_other_kind_or_of_the_same_name_are_refused(self, evaluate, bundle: Path, video_bundle: Path, tmp_path: Path):
+        with pytest.raises(UserError, match="is of videos"):
+            evaluate("other", protocols=["knn"], references=[("clips", video_bundle)])
+        with pytest.raises(UserError, match="different names"):
+            evaluate("twice", protocols=["knn"], references=[("a", bundle), ("b", bundle)])
 
 
 class TestRefused:

@@ -30,7 +30,21 @@ class TestProbe:
 
     def test_is_the_same_every_time(self, features: np.ndarray, labels: np.ndarray):
         first, second = (linear_probe(features[:COUNT], labels[:COUNT], features[COUNT:], labels[COUNT:]) for _ in range(2))
-        assert first == second
+        assert (first.accuracy, first.validation_accuracy, first.strength) == (
+            second.accuracy,
+            second.validation_accuracy,
+            second.strength,
+        )
+        assert np.array_equal(first.predicted, second.predicted)
+        assert torch.equal(first.head.weights, second.head.weights)
+
+    def test_its_head_says_the_same_with_gradients(self, features: np.ndarray, labels: np.ndarray):
+        probe = linear_probe(features[:COUNT], labels[:COUNT], features[COUNT:], labels[COUNT:])
+        asked = torch.from_numpy(features[COUNT:]).requires_grad_()
+        logits = probe.head(asked)
+        assert np.array_equal(logits.argmax(1).numpy(), probe.predicted)
+        (gradient,) = torch.autograd.grad(logits.sum(), asked)
+        assert bool(gradient.abs().sum() > 0)
 
     def test_does_not_depend_on_the_features_scale_and_place(self, features: np.ndarray, labels: np.ndarray):
         moved = features * np.logspace(2, -2, WIDTH, dtype=np.float32) - 3

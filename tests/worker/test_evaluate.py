@@ -68,6 +68,27 @@ class TestEvaluate:
         with database.read() as session:
             assert models.get(session, model_id).job_id != job_id
 
+    def test_compares_with_other_models_by_their_names(
+        self, engine: Engine, database: Database, labelled, pretrain, evaluate, read_job
+    ):
+        other_job = pretrain(labelled)
+        engine.work(other_job)
+        other = str(read_job(other_job).model_id)
+        with database.write() as session:
+            models.get(session, other).name = "--odd = name"
+        efficiency = {**PROTOCOLS[1], "draws": 2, "steps": 2, "methods": ["linear"]}
+        robustness = {"name": "robustness", "images": 8, "attack_steps": 2, "control_queries": 3, "one_pixel": None}
+        job_id = evaluate(references=[other], protocols=["knn", efficiency, robustness])
+        engine.work(job_id)
+        job = read_job(job_id)
+        assert job.state == JobState.SUCCEEDED, job.error
+        found = evaluation_of(database, job.evaluation_id)
+        (reference,) = found.report["references"]
+        assert (reference["id"], reference["name"]) == (other, "--odd = name")
+        assert reference["sentence"] in found.sentence
+        assert found.metrics.keys() == {"knn", "attacked", "corrupted"}
+        assert "robustness.png" in {file["name"] for file in found.files}
+
     def test_a_killed_process_goes_on_and_finds_the_same(
         self, engine: Engine, database: Database, evaluate, read_job, in_background
     ):

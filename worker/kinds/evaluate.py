@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from records.database import now
 from records.ids import new_id
 from records.models import Evaluation, Job
-from records.queries import datasets, labels
+from records.queries import datasets, labels, models
 from ssl_core.spec.evaluate import EvaluateSpec, ModelEvaluation
 from worker.kinds.base import Workplace
 
@@ -31,9 +31,13 @@ class Evaluate:
         spec = EvaluateSpec.model_validate({name: getattr(asked, name) for name in EvaluateSpec.model_fields})
         (place.folder / "spec.json").write_text(spec.model_dump_json(), encoding="utf-8")
         model = place.lay_out_model(session, asked.model_id)
+        arguments = ["evaluate", str(place.folder / "spec.json"), "--model", str(model)]
+        for model_id in asked.references:
+            folder = models.lay_out(session, place.blobs, model_id, place.folder / "references" / model_id)
+            # One word: a name may begin with a dash.
+            arguments += ["--reference", str(folder), f"--reference-name={models.get(session, model_id).name}"]
         place.lay_out_checkpoints(job, "found-{:09}.json")
-        laid_out = place.lay_out(dataset, labels.pin(session, job))
-        return ["evaluate", str(place.folder / "spec.json"), "--model", str(model), *laid_out]
+        return [*arguments, *place.lay_out(dataset, labels.pin(session, job))]
 
     def store(self, place: Workplace) -> None:
         folder = place.out / "report"

@@ -14,7 +14,7 @@ from launcher.shapes import generate
 from ssl_core.cache import DecodedImages
 from ssl_core.encoders import build_encoder
 from ssl_core.evaluate.report import Evaluation
-from ssl_core.evaluate.subject import Subject
+from ssl_core.evaluate.subject import Given, Subject
 from ssl_core.events import TextEvents
 from ssl_core.process import StopRequest
 from ssl_core.spec import DatasetFacts, ResolvedEncoder
@@ -49,7 +49,7 @@ def subject(tmp_path: Path):
     def make(protocols: list) -> tuple[Subject, EvaluateSpec]:
         spec = EvaluateSpec.model_validate({"protocols": protocols, "duplicates": "keep"})
         events = TextEvents(io.StringIO())
-        return Subject(spec, config, tmp_path, decoded, torch.device("cpu"), events, StopRequest()), spec
+        return Subject(spec, Given("tiny", tmp_path, decoded), torch.device("cpu"), events, StopRequest()), spec
 
     return make
 
@@ -62,7 +62,7 @@ class TestPasses:
     def test_features_are_extracted_once_for_all_protocols(self, subject, tmp_path: Path):
         one, spec = subject(PROTOCOLS)
         shown: list[int] = []
-        first_layer(one._encoder).register_forward_hook(lambda _module, _given, output: shown.append(len(output)))
+        first_layer(one.encoder("pretrained")).register_forward_hook(lambda _module, _given, output: shown.append(len(output)))
         Evaluation(spec, one, tmp_path / "out", TextEvents(io.StringIO()), StopRequest(), checkpoint_seconds=1e9).run()
         assert sum(shown) == COUNT
 

@@ -5,7 +5,7 @@ What is not in it is derived from the seed and the step: the order of the data a
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,8 @@ class Progress:
     """The figures that were told last."""
     seconds: float
     """Time spent in training so far."""
+    history: dict[str, Any] = field(default_factory=dict)
+    """The figures so far, as of `History.state`; nothing in a checkpoint of an older version."""
 
 
 def save(folder: Path, spec: ResolvedPretrain, module: nn.Module, optimizers: list[Optimizer], progress: Progress) -> Path:
@@ -85,7 +87,7 @@ def _tensors(module: nn.Module, optimizers: list[Optimizer], progress: Progress)
 
 
 def _header(spec: ResolvedPretrain, progress: Progress) -> dict[str, Any]:
-    figures = {name: getattr(progress, name) for name in ("step", "sums_over", "first", "last", "seconds")}
+    figures = {name: getattr(progress, name) for name in ("step", "sums_over", "first", "last", "seconds", "history")}
     return {**figures, "spec": spec.model_dump(mode="json"), "torch": str(torch.__version__)}
 
 
@@ -114,7 +116,8 @@ def load(path: Path, spec: ResolvedPretrain, module: nn.Module, optimizers: list
             header = json.loads((file.metadata() or {})["checkpoint"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dictionary
         sums = _below(_SUMS, tensors)
-        progress = Progress(header["step"], sums, header["sums_over"], header["first"], header["last"], header["seconds"])
+        figures = (header["first"], header["last"], header["seconds"], header.get("history", {}))
+        progress = Progress(header["step"], sums, header["sums_over"], *figures)
         trained = header["spec"]
     except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path.name} is damaged: {error}") from error
@@ -139,7 +142,7 @@ def _refuse_other(path: Path, trained: Any, spec: ResolvedPretrain) -> None:
         raise UserError(
             "other_checkpoint", f"the spec in {path.name} is not one of this version's; train into an empty folder"
         ) from error
-    differing = [name for name in ResolvedPretrain.model_fields if getattr(of, name) != getattr(spec, name)]
+    differing = [name for name in ResolvedPretrain.model_fields if name != "formats" and getattr(of, name) != getattr(spec, name)]
     if differing:
         raise UserError(
             "other_checkpoint",

@@ -46,7 +46,8 @@ def untrained_encoder(config: dict[str, Any]) -> Encoder:
 
 def _built(config: dict[str, Any]) -> Encoder:
     clips = config.get("clip_frames") is not None
-    return build_encoder(ResolvedEncoder.model_validate(config["encoder"]), config["image_size"], clips=clips)
+    of = ResolvedEncoder.model_validate(config["encoder"])
+    return build_encoder(of, config["image_size"], clips=clips, ends_at=config.get("ends_at"))
 
 
 def shown_as(config: dict[str, Any]) -> ShownAs:

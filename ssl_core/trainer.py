@@ -3,7 +3,7 @@
 import math
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ssl_core import checkpoint
 from ssl_core.data import Batches, draw_as_of, draw_for
 from ssl_core.errors import InterruptedRun, UserError
 from ssl_core.events import Events, Ticker
+from ssl_core.history import History
 from ssl_core.optim import rate_at, set_rate
 from ssl_core.pictures import save_picture
 from ssl_core.pretext import PretextTask
@@ -43,6 +44,8 @@ class Trained:
     """Time spent in training, over all attempts."""
     rate: float
     """Images, or clips, a second over that time; views that are made of one image count once."""
+    history: dict[str, list[float | None]] = field(default_factory=dict)
+    """The figures over the training, by name, and `step`."""
 
 
 def rate_name(spec: ResolvedPretrain) -> str:
@@ -91,6 +94,7 @@ class Trainer:
         self._sums_over = 0
         self._first: dict[str, float] = {}
         self._last: dict[str, float] = {}
+        self._history = History()
         self._seconds_before = 0.0
         self._started = time.monotonic()
         self._rate_name = rate_name(spec)
@@ -112,6 +116,7 @@ class Trainer:
             self._step, self._seconds_before = progress.step, progress.seconds
             self._sums, self._sums_over = progress.sums, progress.sums_over
             self._first, self._last = progress.first, progress.last
+            self._history = History(progress.history)
             self._events.emit("log", level="info", message=f"resumed from the checkpoint of step {progress.step}")
             return True
         return False
@@ -144,7 +149,8 @@ class Trainer:
                 self._checkpoint()
         self._check_weights()
         seconds = self._seconds
-        return Trained(self._first, self._last, seconds, self._spec.steps * self._spec.batch_size / seconds)
+        rate = self._spec.steps * self._spec.batch_size / seconds
+        return Trained(self._first, self._last, seconds, rate, self._history.columns())
 
     def _train_step(self, images: Tensor) -> None:
         draw_as_of(self._spec.seed, self._step)
@@ -192,6 +198,7 @@ class Trainer:
         means = self._means()
         self._first = self._first or means
         self._last = means
+        self._history.add(self._step, means)
         rate = self._spec.optimizer.learning_rate * rate_at(self._step - 1, self._spec.steps, self._spec.optimizer)
         values = {**means, "learning_rate": rate, self._rate_name: self._rate}
         self._events.emit("metrics", step=self._step, epoch=self._epoch, values=values)
@@ -240,7 +247,8 @@ class Trainer:
 
     def _checkpoint(self) -> None:
         self._check_weights()
-        progress = checkpoint.Progress(self._step, self._sums, self._sums_over, self._first, self._last, self._seconds)
+        figures = (self._first, self._last, self._seconds, self._history.state())
+        progress = checkpoint.Progress(self._step, self._sums, self._sums_over, *figures)
         try:
             path = checkpoint.save(self._checkpoints, self._spec, self._task, self._optimizers, progress)
         except checkpoint.CheckpointError as error:

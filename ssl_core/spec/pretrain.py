@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from ssl_core.spec.base import Auto, Spec, SpecError
 from ssl_core.spec.clips import clips_of, span_of
 from ssl_core.spec.encoders import ENCODERS, EncoderSpec, ResolvedEncoder
+from ssl_core.spec.export import Formats
 from ssl_core.spec.tasks import TASKS, Circumstances, PretextTask, Task
 from ssl_core.spec.tasks.base import SMALL_IMAGE
 
@@ -113,6 +114,8 @@ class PretrainSpec(Spec):
     """Seed of the weights, the data order and the augmentation."""
     init_from: str | None = None
     """Id of a model whose encoder the training begins with, instead of random weights."""
+    formats: Formats = Field(default=["onnx", "pt2"])
+    """What the bundle has beside `encoder.safetensors`: `onnx` for ONNX Runtime, `pt2` for `torch.export.load`."""
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
@@ -155,6 +158,8 @@ class ResolvedPretrain(Spec):
     """Seed of the weights, the data order and the augmentation."""
     init_from: str | None = None
     """Id of a model whose encoder the training begins with, instead of random weights."""
+    formats: Formats = Field(default=["onnx", "pt2"])
+    """What the bundle has beside `encoder.safetensors`."""
 
     def on_device(self, device: Literal["cpu", "cuda"]) -> "ResolvedPretrain":
         """Pin device and precision, where they are still open, to those of the worker that runs the job."""
@@ -205,6 +210,7 @@ def resolve(spec: PretrainSpec, facts: DatasetFacts) -> ResolvedPretrain:
         device=spec.device,
         seed=spec.seed,
         init_from=spec.init_from,
+        formats=spec.formats,
     )
 
 

@@ -26,13 +26,17 @@ ShownAs = Literal["rgb", "lightness"]
 """What of an image an encoder is shown: everything, or its lightness L* alone in place of red, green and blue."""
 
 
-def load_encoder(bundle: Path) -> tuple[Encoder, dict[str, Any]]:
+def load_encoder(bundle: Path, config: dict[str, Any] | None = None) -> tuple[Encoder, dict[str, Any]]:
     """The encoder of a bundle, or of the files of an uploaded model, and its configuration.
+
+    Args:
+        bundle: folder with the weights and their configuration.
+        config: another configuration to load the weights by.
 
     Raises:
         UserError: the weights are not those of the encoder that the configuration names.
     """
-    config = json.loads((bundle / "config.json").read_text(encoding="utf-8"))
+    config = config or json.loads((bundle / "config.json").read_text(encoding="utf-8"))
     encoder = _built(config)
     load_weights(encoder, bundle / "encoder.safetensors")
     return encoder, config

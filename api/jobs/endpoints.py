@@ -17,7 +17,7 @@ from records.queries import events, jobs
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 
-@router.post("", status_code=201, summary="Pretrain or evaluate an encoder", responses=responses(401, 404, 409, 422))
+@router.post("", status_code=201, summary="Pretrain, evaluate or export an encoder", responses=responses(401, 404, 409, 422))
 def create_job(
     request: JobRequest, response: Response, session: SessionDep, services: ServicesDep, idempotency_key: IdempotencyKey = None
 ) -> JobOut:
@@ -28,6 +28,8 @@ def create_job(
 
     `"kind": "evaluate"` takes a `model_id` and a labelled dataset, and finds out how many labels the encoder saves. The report is
     at `/v1/evaluations/{id}`, with the job's `evaluation_id`, once it has succeeded.
+
+    `"kind": "export"` makes another model of a `model_id`: one that ends at a `stage`, or comes in other `formats`.
     """
     job, new = service.create(session, request, idempotency_key)
     if new:

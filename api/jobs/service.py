@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
-from api.jobs.schemas import EvaluateRequest, PretrainRequest
+from api.jobs import exports
+from api.jobs.schemas import EvaluateRequest, ExportRequest, PretrainRequest
 from records.models import Dataset, Job, Model
 from records.queries import datasets, jobs, models, workers
 from ssl_core.spec import ENCODERS, TASKS, DatasetFacts, EncoderSpec, PretrainSpec, ResolvedPretrain, SpecError, resolve
@@ -14,7 +15,9 @@ from ssl_core.spec.evaluate import ModelEvaluation
 _FEWEST_CLASSES = 2
 
 
-def create(session: Session, request: PretrainRequest | EvaluateRequest, idempotency_key: str | None) -> tuple[Job, bool]:
+def create(
+    session: Session, request: PretrainRequest | EvaluateRequest | ExportRequest, idempotency_key: str | None
+) -> tuple[Job, bool]:
     """Queue a job, with every "auto" decided that can be by now; the second value tells whether it is new.
 
     Raises:
@@ -27,6 +30,8 @@ def create(session: Session, request: PretrainRequest | EvaluateRequest, idempot
     known = jobs.replayed(session, idempotency_key, digest)
     if known is not None:
         return known, False
+    if isinstance(request, ExportRequest):
+        return exports.create(session, request, idempotency_key, digest), True
     dataset = datasets.ready(session, request.dataset_id, param="dataset_id")
     spec = (
         _evaluation(session, request, dataset) if isinstance(request, EvaluateRequest) else _pretraining(session, request, dataset)

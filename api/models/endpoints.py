@@ -134,7 +134,7 @@ def download_file(
     headers = {
         "ETag": etag,
         "Repr-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(file.sha256)).decode()}:",
-        "Cache-Control": "private, immutable, max-age=31536000",
+        "Cache-Control": "private, no-cache" if name in models.REWRITTEN else "private, immutable, max-age=31536000",
     }
     if is_there(etag, if_none_match):
         return Response(status_code=304, headers=headers)

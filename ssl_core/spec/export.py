@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from ssl_core.spec.base import Spec
+from ssl_core.spec.encoders import ENCODERS
 
 Format = Literal["onnx", "pt2"]
 
@@ -15,6 +16,16 @@ def _once_each(formats: list[Format]) -> list[Format]:
 
 Formats = Annotated[list[Format], AfterValidator(_once_each)]
 """What a bundle has beside the weights; in any order."""
+
+
+BEST = "best"
+"""The stage that an evaluation found best."""
+
+
+def stages_of(encoder: str, ends_at: str | None) -> tuple[str, ...]:
+    """The stages that an encoder of this name has, up to the one that it ends at."""
+    stages = ENCODERS[encoder].stages
+    return stages if ends_at is None else stages[: stages.index(ends_at) + 1]
 
 
 class ExportSpec(Spec):

@@ -2,9 +2,10 @@
 
 from worker.kinds.base import Kind, Workplace
 from worker.kinds.evaluate import Evaluate
+from worker.kinds.export import Export
 from worker.kinds.ingest import Ingest
 from worker.kinds.pretrain import Pretrain
 
-KINDS: dict[str, type[Kind]] = {"ingest": Ingest, "pretrain": Pretrain, "evaluate": Evaluate}
+KINDS: dict[str, type[Kind]] = {"ingest": Ingest, "pretrain": Pretrain, "evaluate": Evaluate, "export": Export}
 
 __all__ = ["KINDS", "Kind", "Workplace"]

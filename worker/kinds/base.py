@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Literal, Protocol
 from sqlalchemy.orm import Session
 
 from records.blobs import Blobs, file_sha256
-from records.models import Dataset, Job
+from records.models import Dataset, Job, Model
+from records.queries import models
 from records.settings import Settings
 
 
@@ -36,6 +37,15 @@ class Workplace:
         settings = self.settings
         arguments = ["--data", str(data), "--out", str(self.out), "--checkpoint-seconds", str(settings.checkpoint_seconds)]
         return [*arguments, "--cache", str(settings.cache), "--cache-bytes", str(settings.cache_bytes), "--dataset-key", dataset.id]
+
+    def lay_out_model(self, model: Model) -> Path:
+        """Put a model's weights and configuration where the child finds them, and give that folder."""
+        folder = self.folder / "model"
+        folder.mkdir()
+        for file in model.files:
+            if file.name in {models.WEIGHTS, models.CONFIG}:
+                (folder / file.name).symlink_to(self.blobs.path(file.key))
+        return folder
 
     def lay_out_checkpoints(self, job: Job, name: str) -> None:
         """Put a job's checkpoints that are still there where the child finds them. `name` has a place for the step."""

@@ -136,7 +136,7 @@ def _loading(config: dict[str, Any], words: Words) -> Iterator[str]:
         yield f"### With ONNX Runtime\n\n```python\n{onnx_code(config, 'encoder.onnx')}\n```\n"
     if "encoder.pt2" in made:
         version = config["versions"]["torch"].partition("+")[0]
-        yield f"### With torch alone\n\nBy `torch.export`; written with torch {version}, and meant for that version and newer ones:\n"
+        yield f"### With torch alone\n\nBy `torch.export`, written by torch {version} for that version and newer ones:\n"
         yield f"```python\n{program_code(config, 'encoder.pt2')}\n```\n"
 
 

@@ -94,7 +94,7 @@ def pretrain(database: Database) -> Callable[..., str]:
 
     def queue(dataset_id: str, *, steps: int = 6, **more: object) -> str:
         asked = PretrainSpec.model_validate(
-            {"task": {"name": "rotation"}, "encoder": {"name": "tiny"}, "steps": steps, "batch_size": 16, **more}
+            {"task": {"name": "rotation"}, "encoder": {"name": "tiny"}, "steps": steps, "batch_size": 16, "formats": [], **more}
         )
         with database.write() as session:
             dataset = datasets.ready(session, dataset_id)

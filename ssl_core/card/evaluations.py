@@ -32,7 +32,8 @@ def sections(config: dict[str, Any], evaluations: Sequence[Evaluated], model_id:
     """What was found on each dataset, in Markdown; nothing if there were no evaluations."""
     if not evaluations:
         return ""
-    return "## Evaluation\n\n" + "\n".join("\n".join(_section(config, one, model_id)) for one in evaluations) + "\n"
+    shown = ["\n".join(_section(config, one, model_id)).rstrip() for one in evaluations]
+    return "## Evaluation\n\n" + "\n\n".join(shown) + "\n"
 
 
 def _section(config: dict[str, Any], found: Evaluated, model_id: str | None) -> Iterator[str]:

@@ -11,7 +11,8 @@ network.eval()
 with torch.no_grad():
 {features}"""
 
-_ENDING = """# Its features are the mean over what {stage} puts out; what comes after that is not needed.
+_ENDING = """
+# Its features are the mean over what {stage} puts out; what comes after that is not needed.
 maps = []
 network.get_submodule({stage!r}).register_forward_hook(lambda module, inputs, output: maps.append(output))
 """

@@ -6,7 +6,7 @@ from huggingface_hub import ModelCard
 
 from records.blobs import LocalBlobs
 from records.database import Database
-from records.models import Dataset
+from records.models import Dataset, ModelFile
 from records.queries import events, jobs, models
 from records.states import JobState
 from tests import factories
@@ -107,6 +107,21 @@ class TestCard:
             cards.rewrite(session, blobs, model_id, "eval_2")
         assert not before.exists()
         assert card_of(database, blobs, model_id)
+
+    def test_uploaded_weights_get_one_by_it(self, database: Database, blobs: LocalBlobs):
+        with blobs.writer("models/mine/config.json") as writer:
+            writer.write(b'{"encoder": {"name": "resnet18", "stem": "standard"}, "features": 512, "image_size": 224}')
+        file = ModelFile(name="config.json", key="models/mine/config.json", bytes=1, sha256="0" * 64)
+        report = {"sentence": "so", "knn": {who: {"accuracy": 0.5, "interval": [0.4, 0.6], "best_stage": "layer3"} for who in WHO}}
+        with database.write() as session:
+            mine = factories.model(session, task="imported", files=[file]).id
+            made = factories.evaluation(session, model_id=mine, dataset_id="ds_gone", report=report)
+            cards.rewrite(session, blobs, mine, made.id)
+        with database.read() as session:
+            card = blobs.path(models.file(session, mine, "README.md").key).read_text()
+        assert "# resnet18, trained elsewhere" in card
+        assert "### On ds\\_gone" in card
+        assert f"pretext export {mine} --stage layer3 --watch" in card
 
     def test_two_at_once_both_come_onto_it(self, database: Database, blobs: LocalBlobs, model_id: str):
         report = {"sentence": "so", "knn": {who: {"accuracy": 0.5, "interval": [0.4, 0.6], "best_stage": "stage4"} for who in WHO}}

@@ -184,7 +184,7 @@ def _on_defect(request: Request, error: Exception) -> JSONResponse:
     return problem(request, 500, "internal_error", "the server has a defect; its log has more under this request_id")
 
 
-JOB_KINDS = ("pretrain", "evaluate", "embed")
+JOB_KINDS = ("pretrain", "evaluate", "embed", "export")
 """The kinds of job that can be asked for. Each is a body of its own, and pydantic has it in the place of a mistake."""
 UNKNOWN_KIND = "unknown_kind"
 

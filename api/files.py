@@ -20,7 +20,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 """What an endpoint with such a file answers with, for the OpenAPI page."""
 
 
-def file_answer(blobs: Blobs, *, name: str, key: str, sha256: str, if_none_match: str | None) -> Response:
+def file_answer(blobs: Blobs, *, name: str, key: str, sha256: str, if_none_match: str | None, fixed: bool = True) -> Response:
     """A file, or the part of it that `Range` asks for.
 
     Args:
@@ -29,6 +29,7 @@ def file_answer(blobs: Blobs, *, name: str, key: str, sha256: str, if_none_match
         key: of its blob.
         sha256: of its content, in hexadecimal.
         if_none_match: the request's header of this name.
+        fixed: whether it never changes under its name.
 
     Raises:
         FileNotFoundError: it is gone from the store.
@@ -37,7 +38,7 @@ def file_answer(blobs: Blobs, *, name: str, key: str, sha256: str, if_none_match
     headers = {
         "ETag": etag,
         "Repr-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:",
-        "Cache-Control": "private, immutable, max-age=31536000",
+        "Cache-Control": "private, immutable, max-age=31536000" if fixed else "private, no-cache",
     }
     if is_there(etag, if_none_match):
         return Response(status_code=304, headers=headers)

@@ -1,4 +1,4 @@
-"""`python -m ssl_core`: ingest, pretrain, evaluate or embed, alone at a shell or supervised by a worker.
+"""`python -m ssl_core`: ingest, pretrain, evaluate, embed or export, alone at a shell or supervised by a worker.
 
 Torch is imported only by the commands that need it, and after their data is decoded; or before there is anything to do, by `wait`.
 """
@@ -53,6 +53,11 @@ def parser() -> argparse.ArgumentParser:
     embed.add_argument("--data", type=Path, required=True, help="folder with Parquet shards, or with images in any layout")
     embed.add_argument("--checkpoint-seconds", type=float, default=30, help="seconds between checkpoints")
 
+    export = commands.add_parser("export", help="make another bundle of an encoder: with another end, or in other formats")
+    export.add_argument("spec", type=Path, help="JSON file with the spec; {} for all formats of the encoder as it is")
+    export.add_argument("--model", type=Path, required=True, help="folder with encoder.safetensors and config.json")
+    export.add_argument("--report", type=Path, help="report.json of an evaluation, which knows the stage that is `best`")
+
     wait = commands.add_parser("wait", help="load what a training needs, and do what standard input then says (for a worker)")
 
     answer = commands.add_parser("answer", help="embed the images that standard input brings, at once (for a worker)")
@@ -65,9 +70,9 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--cache", type=Path, help="folder for decoded images (default: OUT/cache)")
         command.add_argument("--cache-bytes", type=int, default=50 * 2**30, help="bound of that folder, in bytes")
         command.add_argument("--dataset-key", help="name of the dataset version in the cache (default: made from its files)")
-    for command in (ingest, pretrain, evaluate, embed):
+    for command in (ingest, pretrain, evaluate, embed, export):
         command.add_argument("--out", type=Path, required=True, help="folder for what the command makes")
-    for command in (ingest, pretrain, evaluate, embed, wait):
+    for command in (ingest, pretrain, evaluate, embed, export, wait):
         command.add_argument("--events-fd", type=int, help="file descriptor that events are written to as JSON lines")
         command.add_argument("--supervisor", type=int, help="process id without which this process has nothing to live for")
     return parser
@@ -116,6 +121,10 @@ def run(arguments: argparse.Namespace, events: Events, stop: StopRequest) -> Non
             events=events,
             stop=stop,
         )
+    elif arguments.command == "export":
+        from ssl_core.exporting import run_export
+
+        run_export(arguments.spec, model=arguments.model, out=arguments.out, report=arguments.report, events=events)
     else:
         from ssl_core.pretrain import run_pretrain
 

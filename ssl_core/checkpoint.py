@@ -144,7 +144,7 @@ def _refuse_other(path: Path, trained: Any, spec: ResolvedPretrain) -> None:
         raise UserError(
             "other_checkpoint", f"the spec in {path.name} is not one of this version's; train into an empty folder"
         ) from error
-    differing = [name for name in ResolvedPretrain.model_fields if getattr(of, name) != getattr(spec, name)]
+    differing = [name for name in ResolvedPretrain.model_fields if name != "formats" and getattr(of, name) != getattr(spec, name)]
     if differing:
         raise UserError(
             "other_checkpoint",

@@ -27,13 +27,17 @@ ShownAs = Literal["rgb", "lightness"]
 """What of an image an encoder is shown: everything, or its lightness L* alone in place of red, green and blue."""
 
 
-def load_encoder(bundle: Path) -> tuple[Encoder, dict[str, Any]]:
+def load_encoder(bundle: Path, config: dict[str, Any] | None = None) -> tuple[Encoder, dict[str, Any]]:
     """The encoder of a bundle, or of the files of an uploaded model, and its configuration.
+
+    Args:
+        bundle: folder with the weights and their configuration.
+        config: another configuration to load the weights by.
 
     Raises:
         UserError: the weights are not those of the encoder that the configuration names.
     """
-    config = json.loads((bundle / "config.json").read_text(encoding="utf-8"))
+    config = config or json.loads((bundle / "config.json").read_text(encoding="utf-8"))
     encoder = _built(config)
     load_weights(encoder, bundle / "encoder.safetensors")
     return encoder, config
@@ -47,7 +51,8 @@ def untrained_encoder(config: dict[str, Any]) -> Encoder:
 
 def _built(config: dict[str, Any]) -> Encoder:
     clips = config.get("clip_frames") is not None
-    return build_encoder(ResolvedEncoder.model_validate(config["encoder"]), config["image_size"], clips=clips)
+    of = ResolvedEncoder.model_validate(config["encoder"])
+    return build_encoder(of, config["image_size"], clips=clips, ends_at=config.get("ends_at"))
 
 
 def shown_as(config: dict[str, Any]) -> ShownAs:

@@ -161,7 +161,7 @@ def _train(
     at_end = {"verdict": verdict, "step": trained.steps, "epoch": spec.epochs, "epochs": spec.epochs, **trained.last}
     rate = {rate_name(spec): trained.rate}
     events.emit("progress", phase="export", done=0, total=1, unit="models", **at_end, **rate)
-    files = export_bundle(task.encoder, spec, images.facts, trained, out / "bundle")
+    files = export_bundle(task.encoder, spec, images.facts, trained, out / "bundle", events)
     events.emit(
         "result", bundle=str(out / "bundle"), files=files, metrics=trained.last, steps=trained.steps, seconds=trained.seconds
     )

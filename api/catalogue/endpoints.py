@@ -43,6 +43,7 @@ def list_encoders() -> Page[EncoderEntry]:
             small_stem=info.small_stem,
             min_image_size=info.min_image_size,
             min_frames=info.min_frames,
+            stages=list(info.stages),
             json_schema=schema,
         )
         for info in ENCODERS.values()

@@ -53,5 +53,7 @@ class EncoderEntry(Resource):
     """Smallest image side, in pixels, with the standard stem."""
     min_frames: int
     """Fewest frames of a clip that it takes; 1 of encoders of images."""
+    stages: list[str]
+    """Its stages, from the first to the last. A model can be exported to end at any of them."""
     json_schema: dict[str, Any] = Field(serialization_alias="schema")
     """JSON Schema of `encoder` in a job."""

@@ -31,6 +31,8 @@ def create_job(
 
     `"kind": "embed"` takes a `model_id` and a dataset, and embeds all of it into Parquet files, at `/v1/embeddings/{id}` with the
     job's `embedding_id`. For a few images at once there is `POST /v1/models/{id}/embed`.
+
+    `"kind": "export"` makes another model of a `model_id`: one that ends at a `stage`, or comes in other `formats`.
     """
     job, new = service.create(session, request, idempotency_key)
     if new:

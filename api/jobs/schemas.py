@@ -10,8 +10,9 @@ from records.models import Job, JobEvent, JobMetric, JobPicture
 from ssl_core.spec import PretrainSpec, ResolvedPretrain
 from ssl_core.spec.embed import ModelEmbedding
 from ssl_core.spec.evaluate import EvaluateAfter, ModelEvaluation
+from ssl_core.spec.export import ExportSpec, ModelExport
 
-Kind = Literal["ingest", "pretrain", "evaluate", "embed"]
+Kind = Literal["ingest", "pretrain", "evaluate", "embed", "export"]
 State = Literal["queued", "running", "pausing", "paused", "succeeded", "failed", "cancelling", "cancelled"]
 Priority = Annotated[int, Field(ge=-100, le=100, description="Jobs of a higher priority go first; -100 to 100.")]
 
@@ -93,6 +94,27 @@ class EmbedRequest(ModelEmbedding):
         return ModelEmbedding.model_validate({name: getattr(self, name) for name in ModelEmbedding.model_fields})
 
 
+_EXPORT_EXAMPLE: JsonValue = {
+    "kind": "export",
+    "model_id": "model_01m857cvew41sr5m1t4d32qf12",
+    "stage": "best",
+    "formats": ["onnx"],
+}
+
+
+class ExportRequest(ExportSpec):
+    """Ask for another model of a model's encoder: one that ends at another stage, or comes in other formats."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _EXPORT_EXAMPLE})
+
+    kind: Literal["export"]
+    """What to do."""
+    model_id: str = Field(max_length=100)
+    """The model whose encoder is exported; an uploaded one too."""
+    priority: Priority = 0
+    metadata: Metadata = Field(default_factory=dict)
+
+
 def _kind_of(request: Any) -> str:
     """What a request asks for; a pretraining if it does not say."""
     kind = request.get("kind", "pretrain") if isinstance(request, dict) else getattr(request, "kind", "pretrain")
@@ -102,7 +124,8 @@ def _kind_of(request: Any) -> str:
 JobRequest = Annotated[
     Annotated[PretrainRequest, Tag("pretrain")]
     | Annotated[EvaluateRequest, Tag("evaluate")]
-    | Annotated[EmbedRequest, Tag("embed")],
+    | Annotated[EmbedRequest, Tag("embed")]
+    | Annotated[ExportRequest, Tag("export")],
     Discriminator(
         _kind_of,
         custom_error_type=UNKNOWN_KIND,
@@ -192,7 +215,7 @@ class JobOut(Resource):
     """How far it is."""
     verdict: VerdictOut | None
     """How the training goes, or went."""
-    spec: ResolvedPretrain | ModelEvaluation | ModelEmbedding | IngestSpec
+    spec: ResolvedPretrain | ModelEvaluation | ModelEmbedding | ModelExport | IngestSpec
     """What it does in full: every `auto` decided."""
     environment: dict[str, Any] | None
     """Device and package versions of the newest attempt."""

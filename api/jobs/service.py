@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
-from api.jobs.schemas import EmbedRequest, EvaluateRequest, PretrainRequest
+from api.jobs import exports
+from api.jobs.schemas import EmbedRequest, EvaluateRequest, ExportRequest, PretrainRequest
 from records.models import Dataset, Job, Model
 from records.queries import datasets, jobs, models, projects, workers
 from records.tenancy import acting
@@ -15,10 +16,10 @@ from ssl_core.spec.embed import ModelEmbedding
 from ssl_core.spec.evaluate import ModelEvaluation
 
 _FEWEST_CLASSES = 2
-Request = PretrainRequest | EvaluateRequest | EmbedRequest
+OnDataset = PretrainRequest | EvaluateRequest | EmbedRequest
 
 
-def create(session: Session, request: Request, idempotency_key: str | None) -> tuple[Job, bool]:
+def create(session: Session, request: OnDataset | ExportRequest, idempotency_key: str | None) -> tuple[Job, bool]:
     """Queue a job, with every "auto" decided that can be by now; the second value tells whether it is new.
 
     Raises:
@@ -31,6 +32,8 @@ def create(session: Session, request: Request, idempotency_key: str | None) -> t
     known = jobs.replayed(session, idempotency_key, digest)
     if known is not None:
         return known, False
+    if isinstance(request, ExportRequest):
+        return exports.create(session, request, idempotency_key, digest), True
     dataset = datasets.ready(session, request.dataset_id, param="dataset_id")
     if (actor := acting()) is not None:
         projects.check_gpu(session, actor.project_id)
@@ -52,7 +55,7 @@ def create(session: Session, request: Request, idempotency_key: str | None) -> t
     return job, True
 
 
-def _spec(session: Session, request: Request, dataset: Dataset) -> ResolvedPretrain | ModelEvaluation | ModelEmbedding:
+def _spec(session: Session, request: OnDataset, dataset: Dataset) -> ResolvedPretrain | ModelEvaluation | ModelEmbedding:
     if isinstance(request, EvaluateRequest):
         return _evaluation(session, request, dataset)
     if isinstance(request, EmbedRequest):
@@ -68,7 +71,7 @@ def _pretraining(session: Session, request: PretrainRequest, dataset: Dataset) -
     return _pin_device(spec, workers.devices(session))
 
 
-def _evaluate_after(session: Session, request: Request, dataset: Dataset) -> dict[str, Any] | None:
+def _evaluate_after(session: Session, request: OnDataset, dataset: Dataset) -> dict[str, Any] | None:
     """The evaluation that follows, if its dataset has labels and is of what will be trained on."""
     if not isinstance(request, PretrainRequest) or request.evaluate is None:
         return None

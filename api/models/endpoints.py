@@ -125,4 +125,5 @@ def download_file(
 ) -> Response:
     """The file, or a part of it: a download that was cut off goes on with `Range` and `If-Range`."""
     file = models.file(session, model_id, name)
-    return file_answer(services.blobs, name=name, key=file.key, sha256=file.sha256, if_none_match=if_none_match)
+    fixed = name not in models.REWRITTEN
+    return file_answer(services.blobs, name=name, key=file.key, sha256=file.sha256, if_none_match=if_none_match, fixed=fixed)

@@ -29,7 +29,7 @@ class ModelOut(Resource):
     name: str
     """What it is, in a few words."""
     job_id: str | None
-    """The job that trained it; none if it was uploaded."""
+    """The job that trained or exported it; none if it was uploaded."""
     dataset_id: str | None
     """The dataset that it learned from."""
     task: str
@@ -40,10 +40,14 @@ class ModelOut(Resource):
     """Length of its feature vector."""
     image_size: int
     """Side of the images that it was trained on, in pixels."""
+    ends_at: str | None
+    """The stage that its features are taken from; none if they are the whole network's."""
+    made_from: str | None
+    """The model that it was exported from."""
     metrics: dict[str, Any]
     """Final figures of the training."""
     files: list[ModelFileOut]
-    """Weights, configuration and model card."""
+    """Weights, configuration, model card, and the formats that were asked for."""
     created_at: Moment
     """When it was published."""
     metadata: Metadata

@@ -277,6 +277,28 @@ def embed(
 
 
 @app.command()
+def export(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="Id of the model.")],
+    stage: Annotated[
+        str | None,
+        typer.Option(help="Where the encoder ends, such as layer3, or best: what an evaluation found. Default: where it ends now."),
+    ] = None,
+    format_: Annotated[
+        list[str] | None, typer.Option("--format", help="onnx or pt2, beside the weights; several times. Default: both.")
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Watch it to its end.")] = False,
+) -> None:
+    """Make another model of an encoder: with the features of another stage, or in other formats."""
+    with session(context) as run:
+        job = run.client.models.export(model, stage=stage, formats=format_)
+        if watch:
+            _watch(run, job.id)
+        else:
+            run.output.value(job, f"{job.id}  {job.state}. Watch it with: {run.prefix} watch {job.id}")
+
+
+@app.command()
 def watch(context: typer.Context, job: Annotated[str, typer.Argument(help="Id of the job.")]) -> None:
     """Watch a job to its end. Ctrl-C stops the watching alone."""
     with session(context) as run:
@@ -339,7 +361,7 @@ def pictures(
 def jobs(
     context: typer.Context,
     state: Annotated[str | None, typer.Option(help="Only those in this state, such as running.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Only those of this kind: ingest or pretrain.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only those of this kind, such as pretrain.")] = None,
     limit: Limit = 100,
 ) -> None:
     """List the jobs."""

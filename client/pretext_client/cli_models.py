@@ -25,7 +25,7 @@ def models(context: typer.Context, limit: Limit = 100) -> None:
         rows = [
             (
                 one.id,
-                one.encoder.get("name"),
+                one.encoder.get("name") if one.ends_at is None else f"{one.encoder.get('name')} to {one.ends_at}",
                 one.task,
                 one.image_size,
                 bytes_(sum(file.bytes for file in one.files)),

@@ -13,6 +13,8 @@ from pretext_client.types import ModelFile
 from pretext_client.upload import OnBytes
 
 _CHUNK = 1 << 18
+_CARD, _SUMS = "README.md", "SHA256SUMS"
+"""What the server writes anew when there is more to say of a model."""
 
 
 def download_all(
@@ -64,8 +66,16 @@ class Download:
         self._path = path
 
     def is_other(self) -> bool:
-        """Whether another file has its name."""
-        return self.target.exists() and not self._is_whole()
+        """Whether another file has its name, which is not to be lost."""
+        return self.target.exists() and not self._is_whole() and not self._is_older()
+
+    def _is_older(self) -> bool:
+        """Whether it is a text of the server's that has changed there since it was downloaded, and has not been changed here."""
+        sums = self.target.with_name(_SUMS)
+        if self.file.name not in {_CARD, _SUMS} or not sums.is_file() or not self.target.is_file():
+            return False
+        card = sums.with_name(_CARD)
+        return card.is_file() and f"{_sha256(card)}  {_CARD}" in sums.read_text("utf-8", "replace").splitlines()
 
     def run(self, on_bytes: Callable[[int], None]) -> None:
         """Bring the file here. `on_bytes` is told how many of its bytes are here.

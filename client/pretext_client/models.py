@@ -3,8 +3,9 @@
 import json
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from pretext_client import at_once
@@ -12,7 +13,7 @@ from pretext_client.at_once import Image
 from pretext_client.download import download_all
 from pretext_client.errors import TransferFailed
 from pretext_client.http import Call, Http
-from pretext_client.types import Embedded, Model
+from pretext_client.types import Embedded, Job, Model
 from pretext_client.upload import OnBytes, form
 
 _PATH = "/v1/models"
@@ -84,6 +85,35 @@ class Models:
             TransferFailed: a file cannot be read.
         """
         return at_once.embed(self._http, model_id, images, stage=stage, normalize=normalize)
+
+    def export(
+        self,
+        model_id: str,
+        *,
+        stage: str | None = None,
+        formats: Sequence[str] | None = None,
+        idempotency_key: str | None = None,
+        **settings: Any,
+    ) -> Job:
+        """Queue an export, which makes another model of the same encoder; its id is the job's `model_id` at the job's end.
+
+        Args:
+            model_id: the model; one that was uploaded gets a model card and its formats by this.
+            stage: where the encoder ends, such as `layer3`; the features are the mean over that stage's map. `best`: the stage that
+                the newest evaluation found best. Default: where it ends now.
+            formats: what there is to be beside the weights: `onnx`, `pt2`. Default: both.
+            idempotency_key: of a request that was perhaps sent before, and shall be carried out once; default: a new one.
+            settings: `priority`, `metadata`.
+
+        Raises:
+            InvalidRequest: there is no such stage or format, or no evaluation that knows the best one.
+            NotFound: there is no such model.
+        """
+        request: dict[str, Any] = {"kind": "export", "model_id": model_id, "stage": stage, **settings}
+        if formats is not None:
+            request["formats"] = list(formats)
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        return Job.of(self._http.json(Call("POST", "/v1/jobs", headers=headers, json=request)))
 
     def delete(self, model_id: str) -> None:
         """Delete a model and its files.

@@ -235,7 +235,7 @@ class Job(Value):
 
     id: str
     kind: str
-    """`ingest`, `pretrain`, `evaluate` or `embed`."""
+    """`ingest`, `pretrain`, `evaluate`, `embed` or `export`."""
     state: str
     """`queued`, `running`, `pausing`, `paused`, `succeeded`, `failed`, `cancelling` or `cancelled`."""
     created_at: datetime
@@ -343,6 +343,10 @@ class Model(Value):
     """Length of its feature vector."""
     image_size: int | None = None
     """Side of the images that it was trained on, in pixels."""
+    ends_at: str | None = None
+    """The stage that its features are taken from; None if they are the whole network's."""
+    made_from: str | None = None
+    """The model that it was exported from."""
     metrics: Json = field(default_factory=dict)
     """Final figures of the training."""
     metadata: Json = field(default_factory=dict)
@@ -490,5 +494,7 @@ class Encoder(Value):
     """Whether it has a stem for small images."""
     min_image_size: int | None = None
     """In pixels."""
+    stages: tuple[str, ...] = ()
+    """From the first to the last; a model can be exported to end at any of them."""
     schema: Json = field(default_factory=dict)
     """JSON Schema of `encoder` in a job."""

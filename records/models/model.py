@@ -39,6 +39,10 @@ class Model(Owned, Base):
     features: Mapped[int]
     image_size: Mapped[int]
     metrics: Mapped[dict[str, Any]] = mapped_column(Json)
+    ends_at: Mapped[str | None] = mapped_column(String(100))
+    """The stage that its features are taken from; none if they are the whole network's."""
+    made_from: Mapped[str | None] = mapped_column(String(40))
+    """The model that it was exported from."""
     created_at: Mapped[datetime]
     meta: Mapped[dict[str, str]] = mapped_column("metadata", Json, default=dict)
     idempotency_key: Mapped[str | None] = mapped_column(String(255))

@@ -72,6 +72,11 @@ def get(session: Session, dataset_id: str, *, param: str | None = None) -> Datas
     return dataset
 
 
+def name_of(session: Session, dataset_id: str) -> str | None:
+    """What a dataset is called; None if it is gone."""
+    return session.scalar(select(Dataset.name).where(Dataset.id == dataset_id))
+
+
 def ready(session: Session, dataset_id: str, *, param: str | None = None) -> Dataset:
     """Find a dataset that can be read.
 

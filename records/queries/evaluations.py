@@ -1,8 +1,9 @@
 """Evaluations of models: find, list, delete."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, defer
 
 from records.errors import NotFoundError
@@ -45,6 +46,20 @@ def page(
         if value is not None:
             query = query.where(column == value)
     return pages.newest_first(session, query, Evaluation.id, limit, after)
+
+
+def of_model(session: Session, model_id: str) -> Iterator[Evaluation]:
+    """The evaluations of a model with their reports, the newest first, each read when it is asked for."""
+    for id_ in session.scalars(select(Evaluation.id).where(Evaluation.model_id == model_id).order_by(Evaluation.id.desc())).all():
+        yield session.get_one(Evaluation, id_)
+
+
+def newest_by_dataset(session: Session, model_id: str) -> list[Evaluation]:
+    """The newest evaluation of a model on each dataset, with its report; the newest first."""
+    newest = (
+        select(func.max(Evaluation.id)).where(Evaluation.model_id == model_id).group_by(Evaluation.dataset_id).scalar_subquery()
+    )
+    return list(session.scalars(select(Evaluation).where(Evaluation.id.in_(newest)).order_by(Evaluation.id.desc())))
 
 
 def delete(session: Session, evaluation_id: str) -> None:

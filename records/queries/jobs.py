@@ -17,7 +17,7 @@ def create(
     session: Session,
     *,
     kind: str,
-    dataset_id: str,
+    dataset_id: str | None,
     spec: dict[str, Any],
     device: str = "auto",
     priority: int = 0,

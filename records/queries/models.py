@@ -15,6 +15,8 @@ from records.queries import jobs, pages
 WEIGHTS = "encoder.safetensors"
 CONFIG = "config.json"
 """The file of every model that has its encoder's weights."""
+REWRITTEN = frozenset({"README.md", "SHA256SUMS"})
+"""Files that may be others at the same address later: the card tells of evaluations."""
 IMPORTED = "imported"
 """The task of a model that somebody uploaded."""
 
@@ -78,6 +80,19 @@ def get(session: Session, model_id: str, *, param: str | None = None) -> Model:
 def exists(session: Session, model_id: str) -> bool:
     """Whether there is such a model."""
     return session.scalar(select(Model.id).where(Model.id == model_id)) is not None
+
+
+def locked(session: Session, model_id: str) -> Model:
+    """Find a model for a change to its files, which no other can be made at the same time.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    locked = select(Model).where(Model.id == model_id).with_for_update(of=Model)
+    model = session.scalar(locked, execution_options={"populate_existing": True})
+    if model is None:
+        raise NotFoundError.of("model", model_id)
+    return model
 
 
 def to_start_from(session: Session, model_id: str, *, param: str) -> Model:

@@ -173,6 +173,7 @@ class Subject:
             },
             "chance": float(of_test[of_train.argmax()] / of_test.sum()),
             "encoder": self._config["encoder"],
+            "ends_at": self._config.get("ends_at"),
             "image_size": self._config["image_size"],
             "references": [
                 {"id": id_, "name": one.given.name, "encoder": one.config["encoder"], "image_size": one.config["image_size"]}
@@ -212,8 +213,8 @@ class Subject:
     def random(self, draw: int) -> Encoder:
         """The same network with random weights."""
         torch.manual_seed(derived_seed(self.seed, "scratch", draw))
-        clips = self.samples.kind == "video"
-        return build_encoder(ResolvedEncoder.model_validate(self._config["encoder"]), self._config["image_size"], clips=clips)
+        of, clips = ResolvedEncoder.model_validate(self._config["encoder"]), self.samples.kind == "video"
+        return build_encoder(of, self._config["image_size"], clips=clips, ends_at=self._config.get("ends_at"))
 
     def divided(self, features: Floats) -> tuple[Floats, Floats]:
         """Features of the training images, and of the test images."""

@@ -1,6 +1,6 @@
 """The encoders by name, as far as they can be described without torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -39,6 +39,8 @@ class EncoderInfo:
     """Whether it looks at images or at clips. One for images may look at the frames of clips, each by itself."""
     min_frames: int = 1
     """Fewest frames of a clip that it takes."""
+    stages: tuple[str, ...] = ()
+    """Names of the modules whose outputs are its feature maps, from the first to the last. An encoder may end at any of them."""
 
 
 _CONVNEXT: dict[str, Any] = {"optimizer": "adamw", "min_tile": 32, "min_tile_small_stem": 16}
@@ -92,7 +94,27 @@ _CATALOGUE = (
     EncoderInfo("s3d", "s3d", 1024, 7.9, "S3D: separable 3D Inception, small and exact", **(_VIDEO | {"min_frames": 8})),
 )
 
-ENCODERS: dict[str, EncoderInfo] = {info.name: info for info in _CATALOGUE}
+_LAYERS = ("layer1", "layer2", "layer3", "layer4")
+_STAGES_OF_FAMILY = {
+    **dict.fromkeys(("tiny", "tiny3d"), ("stage1", "stage2", "stage3", "stage4")),
+    **dict.fromkeys(("resnet", "video_resnet"), _LAYERS),
+    "alexnet": ("features.2", "features.5", "features.7", "features.9", "features.12"),
+    "efficientnet": ("features.2", "features.3", "features.5", "features.7", "features.8"),
+    "regnet": tuple(f"trunk_output.block{number}" for number in (1, 2, 3, 4)),
+    **dict.fromkeys(("convnext", "swin"), ("features.1", "features.3", "features.5", "features.7")),
+    "vit": tuple(f"encoder.layers.encoder_layer_{number}" for number in (2, 5, 8, 11)),
+    "s3d": ("features.0", "features.3", "features.6", "features.12", "features.15"),
+}
+_STAGES = {
+    "vgg11_bn": ("features.3", "features.7", "features.14", "features.21", "features.28"),
+    "vgg16_bn": ("features.6", "features.13", "features.23", "features.33", "features.43"),
+    "mobilenet_v3_small": ("features.1", "features.3", "features.8", "features.12"),
+    "mobilenet_v3_large": ("features.3", "features.6", "features.12", "features.16"),
+}
+
+ENCODERS: dict[str, EncoderInfo] = {
+    info.name: replace(info, stages=_STAGES.get(info.name) or _STAGES_OF_FAMILY[info.family]) for info in _CATALOGUE
+}
 
 
 def _known(name: str) -> str:

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from ssl_core.spec.base import Auto, Spec, SpecError
 from ssl_core.spec.clips import clips_of, span_of
 from ssl_core.spec.encoders import ENCODERS, EncoderSpec, ResolvedEncoder
+from ssl_core.spec.export import Formats
 from ssl_core.spec.tasks import TASKS, Circumstances, PretextTask, Task
 from ssl_core.spec.tasks.base import SMALL_IMAGE
 
@@ -129,6 +130,8 @@ class PretrainSpec(Spec):
     planned length, whatever the verdict."""
     follow_knn: bool = False
     """Whether to follow the accuracy of nearest neighbours by the labels, if there are any. The training does not see them."""
+    formats: Formats = Field(default=["onnx", "pt2"])
+    """What the bundle has beside `encoder.safetensors`: `onnx` for ONNX Runtime, `pt2` for `torch.export.load`."""
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
@@ -175,6 +178,8 @@ class ResolvedPretrain(Spec):
     """When it ends before its planned length. None: never."""
     follow_knn: bool = False
     """Whether the accuracy of nearest neighbours is followed."""
+    formats: Formats = Field(default=["onnx", "pt2"])
+    """What the bundle has beside `encoder.safetensors`."""
 
     def on_device(self, device: Literal["cpu", "cuda"]) -> "ResolvedPretrain":
         """Pin device and precision, where they are still open, to those of the worker that runs the job."""
@@ -227,6 +232,7 @@ def resolve(spec: PretrainSpec, facts: DatasetFacts) -> ResolvedPretrain:
         init_from=spec.init_from,
         early_stopping=spec.early_stopping,
         follow_knn=spec.follow_knn or (spec.early_stopping is not None and spec.early_stopping.metric == "knn_accuracy"),
+        formats=spec.formats,
     )
 
 

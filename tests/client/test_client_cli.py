@@ -224,6 +224,24 @@ class TestOthers:
         assert result.stderr.startswith(f"Error: {tmp_path / 'file' / 'folder'}: ")
 
 
+class TestExport:
+    def test_is_watched_to_its_end(self, script, pretext):
+        script.on("POST", "/v1/jobs", answer({**JOB, "kind": "export"}, 201))
+        script.on("GET", EVENTS, answer(progressed(1)))
+        script.on("GET", "/v1/jobs/job_1", answer({**DONE, "kind": "export"}))
+        result = pretext("export", "model_1", "--stage", "best", "--format", "onnx", "--watch")
+        assert result.exit_code == 0
+        assert "Download it with: pretext" in result.stdout
+        asked = {"kind": "export", "model_id": "model_1", "stage": "best", "formats": ["onnx"]}
+        assert json.loads(script.seen[0].body) == asked
+
+    def test_comes_back_at_once_if_it_is_not(self, script, pretext):
+        script.on("POST", "/v1/jobs", answer({**JOB, "kind": "export"}, 201))
+        result = pretext("export", "model_1")
+        assert result.stdout.startswith("job_1  ")
+        assert json.loads(script.seen[0].body) == {"kind": "export", "model_id": "model_1", "stage": None}
+
+
 class TestModels:
     def test_upload(self, script, pretext, tmp_path):
         (tmp_path / "my.safetensors").write_bytes(b"weights")

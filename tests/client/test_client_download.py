@@ -128,3 +128,37 @@ class TestRefusals:
         with pytest.raises(TransferFailed, match="no plain file name"):
             client.models.download("model_1", folder)
         assert list(folder.iterdir()) == []
+
+
+class TestCardThatChanged:
+    """The server writes the card anew when there is more to say of a model."""
+
+    FILES = ("README.md", "SHA256SUMS")
+
+    @pytest.fixture
+    def published(self, script):
+        def publish(card: bytes) -> None:
+            sums = f"{hashlib.sha256(card).hexdigest()}  README.md\n".encode()
+            files = []
+            for name, content in zip(self.FILES, (card, sums), strict=True):
+                digest = hashlib.sha256(content).hexdigest()
+                files.append({"name": name, "bytes": len(content), "sha256": digest})
+                script.on("GET", f"/v1/models/model_1/files/{name}", ranged(content, f'"{digest}"'))
+            script.on("GET", "/v1/models/model_1", answer({**model(), "files": files}))
+
+        return publish
+
+    def test_replaces_the_one_before(self, client, published, tmp_path):
+        for card in (b"first", b"second, and longer"):
+            published(card)
+            client.models.download("model_1", tmp_path)
+            assert (tmp_path / "README.md").read_bytes() == card
+
+    def test_does_not_replace_one_that_was_edited(self, client, published, tmp_path):
+        published(b"first")
+        client.models.download("model_1", tmp_path)
+        (tmp_path / "README.md").write_bytes(b"mine")
+        published(b"second")
+        with pytest.raises(TransferFailed, match="another file"):
+            client.models.download("model_1", tmp_path)
+        assert (tmp_path / "README.md").read_bytes() == b"mine"

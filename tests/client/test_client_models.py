@@ -1,7 +1,9 @@
+import json
+
 import pytest
 from pretext_client import Conflict, InvalidRequest, TransferFailed
 
-from tests.client.faults import answer, hang_up, problem
+from tests.client.faults import JOB, answer, hang_up, problem
 from tests.client.test_client_download import model
 from tests.client.test_client_upload import parsed
 
@@ -49,3 +51,18 @@ class TestDelete:
         script.on("DELETE", "/v1/models/model_1", problem(409, detail="jobs start from this model (job_1)"))
         with pytest.raises(Conflict, match="job_1"):
             client.models.delete("model_1")
+
+
+class TestExport:
+    def test_asks_for_a_job(self, script, client):
+        script.on("POST", "/v1/jobs", hang_up, answer({**JOB, "kind": "export"}, 201))
+        job = client.models.export("model_1", stage="best", formats=("onnx",), metadata={"a": "b"})
+        assert job.kind == "export"
+        asked = {"kind": "export", "model_id": "model_1", "stage": "best", "formats": ["onnx"], "metadata": {"a": "b"}}
+        assert [json.loads(one.body) for one in script.seen] == [asked, asked]
+        assert len({one.headers["idempotency-key"] for one in script.seen}) == 1
+
+    def test_leaves_open_what_is_not_said(self, script, client):
+        script.on("POST", "/v1/jobs", answer({**JOB, "kind": "export"}, 201))
+        client.models.export("model_1")
+        assert json.loads(script.seen[0].body) == {"kind": "export", "model_id": "model_1", "stage": None}

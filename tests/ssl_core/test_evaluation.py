@@ -45,7 +45,7 @@ class Recorder:
 
 def pretrained(data: Path, out: Path, **asked: object) -> Path:
     out.mkdir(parents=True)
-    spec = {"task": {"name": "rotation"}, "encoder": {"name": "tiny"}, "steps": 4, "batch_size": 16, **asked}
+    spec = {"task": {"name": "rotation"}, "encoder": {"name": "tiny"}, "steps": 4, "batch_size": 16, "formats": [], **asked}
     (out / "spec.json").write_text(json.dumps(spec))
     run_pretrain(
         out / "spec.json",

@@ -26,7 +26,7 @@ OF_CLIPS = ["tiny3d", "r3d_18", "mc3_18", "r2plus1d_18", "s3d", "tiny", "resnet1
 
 
 def spec_of(name: str, stem: str = "auto", size: int = 64) -> ResolvedPretrain:
-    asked = {"task": {"name": "rotation"}, "encoder": {"name": name, "stem": stem}, "image_size": size, "steps": 3}
+    asked = {"task": {"name": "rotation"}, "encoder": {"name": name, "stem": stem}, "image_size": size, "steps": 3, "formats": []}
     return resolve(PretrainSpec.model_validate(asked), FACTS).on_device("cpu")
 
 
@@ -81,12 +81,24 @@ class TestFiles:
         (tmp_path / "bundle").mkdir()
         (tmp_path / "bundle" / "old").touch()
         exported(tmp_path, "tiny")
-        assert sorted(path.name for path in (tmp_path / "bundle").iterdir()) == ["README.md", "config.json", "encoder.safetensors"]
+        assert sorted(path.name for path in (tmp_path / "bundle").iterdir()) == [
+            "README.md",
+            "SHA256SUMS",
+            "config.json",
+            "encoder.safetensors",
+        ]
         assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
 def exported_of_clips(folder: Path, name: str) -> tuple[Encoder, Path]:
-    asked = {"task": {"name": "video_rotation"}, "encoder": {"name": name}, "image_size": 32, "clip_frames": 8, "steps": 3}
+    asked = {
+        "task": {"name": "video_rotation"},
+        "encoder": {"name": name},
+        "image_size": 32,
+        "clip_frames": 8,
+        "steps": 3,
+        "formats": [],
+    }
     spec = resolve(PretrainSpec.model_validate(asked), VIDEO_FACTS).on_device("cpu")
     torch.manual_seed(0)
     encoder = build_encoder(spec.encoder, spec.image_size, clips=True)

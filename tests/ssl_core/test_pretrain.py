@@ -24,6 +24,7 @@ from ssl_core.pretrain import run_pretrain
 from ssl_core.process import StopRequest
 
 IMAGES = 160
+FILES = {"config.json", "curves.png", "encoder.onnx", "encoder.pt2", "encoder.safetensors"}
 
 
 class Recorder:
@@ -56,7 +57,7 @@ def run(tmp_path: Path, data: Path):
     def run(
         name: str, *, stop_at: int | None = None, resume: Path | None = None, weights: Path | None = None, **asked: object
     ) -> Recorder:
-        spec = {"task": {"name": "rotation"}, "encoder": {"name": "tiny"}, "steps": 12, "batch_size": 32, **asked}
+        spec = {"task": {"name": "rotation"}, "encoder": {"name": "tiny"}, "steps": 12, "batch_size": 32, "formats": [], **asked}
         path = tmp_path / f"{name}.json"
         path.write_text(json.dumps(spec))
         stop = StopRequest()
@@ -85,13 +86,13 @@ def digest(path: Path) -> str:
 
 class TestRun:
     def test_tells_everything_and_makes_a_bundle(self, run, tmp_path: Path):
-        recorder = run("a")
+        recorder = run("a", formats=["pt2", "onnx"])
         assert recorder.of("environment")[0]["device"] == "cpu"
         assert [metric["step"] for metric in recorder.of("metrics")] == list(range(1, 13))
         progress = recorder.of("progress")[-1]
         assert (progress["phase"], progress["step"], progress["epochs"]) == ("export", 12, 3)
         (result,) = recorder.of("result")
-        assert {path.name for path in Path(result["bundle"]).iterdir()} == {"README.md", "config.json", "encoder.safetensors"}
+        assert {path.name for path in Path(result["bundle"]).iterdir()} == {"README.md", "SHA256SUMS", *FILES}
 
     def test_the_same_spec_gives_the_same_bytes_and_another_seed_others(self, run, tmp_path: Path):
         for name, seed in (("a", 0), ("b", 0), ("c", 1)):
@@ -109,6 +110,20 @@ class TestRun:
         assert any("resumed from the checkpoint of step 3" in event["message"] for event in resumed.of("log"))
         assert [metric["step"] for metric in resumed.of("metrics")] == [4, 5, 6, 7]
         assert digest(tmp_path / "whole/bundle/encoder.safetensors") == digest(tmp_path / "parts/bundle/encoder.safetensors")
+
+    def test_so_do_all_files_without_times_in_them(self, run, tmp_path: Path):
+        more = {"batch_size": 8, "steps": 7, "formats": ["onnx", "pt2"]}
+        run("whole", **more)
+        with pytest.raises(InterruptedRun):
+            run("parts", stop_at=3, **{**more, "formats": []})  # what is exported is no matter of the training
+        run("parts", **more)
+        whole, parts = ({path.name: digest(path) for path in (tmp_path / name / "bundle").iterdir()} for name in ("whole", "parts"))
+        assert {name for name in whole if whole[name] == parts[name]} >= FILES - {"config.json"}
+        histories = [
+            json.loads((tmp_path / name / "bundle/config.json").read_text())["training"]["history"] for name in ("whole", "parts")
+        ]
+        assert histories[0] == histories[1]
+        assert histories[0]["step"] == [1, 2, 3, 4, 5, 6, 7]
 
     def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(self, run, tmp_path: Path):
         run("whole", steps=6)
@@ -142,7 +157,7 @@ class TestRun:
         assert caught.value.code == "other_checkpoint"
 
     def test_a_killed_process_can_be_started_again(self, run, tmp_path: Path, data: Path):
-        spec = {"task": {"name": "rotation"}, "encoder": {"name": "tiny"}, "steps": 25, "batch_size": 16}
+        spec = {"task": {"name": "rotation"}, "encoder": {"name": "tiny"}, "steps": 25, "batch_size": 16, "formats": []}
         run("whole", **spec)
         (tmp_path / "s.json").write_text(json.dumps(spec))
         command = [sys.executable, "-m", "ssl_core", "pretrain", str(tmp_path / "s.json"), "--data", str(data)]
@@ -226,7 +241,7 @@ class TestConcerns:
             folder.mkdir()
             for number, image in enumerate(generate(count=64, seed=0, size=32)[0]):
                 change(Image.fromarray(image)).save(folder / f"{number}.png")
-            spec = {"task": task, "encoder": {"name": "tiny"}, "steps": 3, "batch_size": 16}
+            spec = {"task": task, "encoder": {"name": "tiny"}, "steps": 3, "batch_size": 16, "formats": []}
             (tmp_path / "spec.json").write_text(json.dumps(spec))
             stop = StopRequest()
             recorder = Recorder(stop)

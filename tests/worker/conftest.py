@@ -14,6 +14,11 @@ from records.settings import Settings
 from ssl_core.spec import DatasetFacts, PretrainSpec, resolve
 from worker.engine import Engine
 
+PROTOCOLS = [
+    "knn",
+    {"name": "label_efficiency", "labels_per_class": [1, 2], "steps": 12, "batch_size": 8, "draws": 6, "learning_rates": [0.001]},
+]
+
 
 @pytest.fixture
 def database_url(sqlite_url: str) -> str:
@@ -94,7 +99,7 @@ def pretrain(database: Database) -> Callable[..., str]:
 
     def queue(dataset_id: str, *, steps: int = 6, **more: object) -> str:
         asked = PretrainSpec.model_validate(
-            {"task": {"name": "rotation"}, "encoder": {"name": "tiny"}, "steps": steps, "batch_size": 16, **more}
+            {"task": {"name": "rotation"}, "encoder": {"name": "tiny"}, "steps": steps, "batch_size": 16, "formats": [], **more}
         )
         with database.write() as session:
             dataset = datasets.ready(session, dataset_id)
@@ -129,3 +134,31 @@ def in_background() -> Iterator[Callable[..., threading.Thread]]:
     for thread in threads:
         thread.join(25)
         assert not thread.is_alive()
+
+
+@pytest.fixture
+def labelled(engine: Engine, upload, tmp_path: Path) -> str:
+    images, labels, _ = generate(count=80, seed=0, size=32)
+    write_zip(tmp_path / "labelled.zip", images, [f"kind{label % 4}/{number}.png" for number, label in enumerate(labels)])
+    dataset_id, job_id = upload(tmp_path / "labelled.zip")
+    engine.work(job_id)
+    return str(dataset_id)
+
+
+@pytest.fixture
+def model_id(engine: Engine, labelled: str, pretrain, read_job) -> str:
+    job_id = pretrain(labelled)
+    engine.work(job_id)
+    return str(read_job(job_id).model_id)
+
+
+@pytest.fixture
+def evaluate(database: Database, labelled: str, model_id: str) -> Callable[..., str]:
+    """Queues an evaluation, and gives the job's id."""
+
+    def queue(**more: object) -> str:
+        spec = {"model_id": model_id, "protocols": PROTOCOLS, **more}
+        with database.write() as session:
+            return jobs.create(session, kind="evaluate", dataset_id=labelled, spec=spec).id
+
+    return queue

@@ -108,7 +108,13 @@ class TestPretrain:
         assert weights_of(database, blobs, job)
         with database.read() as session:
             model = models.get(session, job.model_id)
-            assert {file.name for file in model.files} == {"README.md", "config.json", "encoder.safetensors"}
+            assert {file.name for file in model.files} == {
+                "README.md",
+                "SHA256SUMS",
+                "config.json",
+                "curves.png",
+                "encoder.safetensors",
+            }
             figures, _ = events.metrics(session, job_id, after=0, limit=100)
             assert figures[-1].step == 6
             assert figures[-1].values["loss"] > 0

@@ -1,50 +1,17 @@
 import os
 import signal
-from pathlib import Path
 
 import numpy as np
-import pytest
 
-from launcher.shapes import generate, write_zip
 from records.blobs import LocalBlobs
 from records.database import Database
 from records.models import Evaluation
 from records.queries import datasets, evaluations, events, jobs, labels, models
 from records.states import JobState
 from ssl_core.labels.stored import LabelSet, written
+from tests.worker.conftest import PROTOCOLS
 from tests.worker.test_engine import child_pids, until
 from worker.engine import Engine
-
-PROTOCOLS = [
-    "knn",
-    {"name": "label_efficiency", "labels_per_class": [1, 2], "steps": 12, "batch_size": 8, "draws": 6, "learning_rates": [0.001]},
-]
-
-
-@pytest.fixture
-def labelled(engine: Engine, upload, tmp_path: Path) -> str:
-    images, labels, _ = generate(count=80, seed=0, size=32)
-    write_zip(tmp_path / "labelled.zip", images, [f"kind{label % 4}/{number}.png" for number, label in enumerate(labels)])
-    dataset_id, job_id = upload(tmp_path / "labelled.zip")
-    engine.work(job_id)
-    return str(dataset_id)
-
-
-@pytest.fixture
-def model_id(engine: Engine, labelled: str, pretrain, read_job) -> str:
-    job_id = pretrain(labelled)
-    engine.work(job_id)
-    return str(read_job(job_id).model_id)
-
-
-@pytest.fixture
-def evaluate(database: Database, labelled: str, model_id: str):
-    def queue(**more: object) -> str:
-        spec = {"model_id": model_id, "protocols": PROTOCOLS, **more}
-        with database.write() as session:
-            return jobs.create(session, kind="evaluate", dataset_id=labelled, spec=spec).id
-
-    return queue
 
 
 def evaluation_of(database: Database, evaluation_id: str | None) -> Evaluation:

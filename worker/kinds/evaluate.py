@@ -6,10 +6,12 @@ from typing import Any, ClassVar
 from sqlalchemy.orm import Session
 
 from records.database import now
+from records.errors import RecordsError
 from records.ids import new_id
 from records.models import Evaluation, Job
-from records.queries import datasets, labels, models
+from records.queries import datasets, events, labels, models
 from ssl_core.spec.evaluate import EvaluateSpec, ModelEvaluation
+from worker import cards
 from worker.kinds.base import Workplace
 
 
@@ -30,6 +32,7 @@ class Evaluate:
         self._prefix = f"evaluations/{self._evaluation_id}"
         spec = EvaluateSpec.model_validate({name: getattr(asked, name) for name in EvaluateSpec.model_fields})
         (place.folder / "spec.json").write_text(spec.model_dump_json(), encoding="utf-8")
+        self._blobs, self._model_id = place.blobs, asked.model_id
         model = place.lay_out_model(session, asked.model_id)
         arguments = ["evaluate", str(place.folder / "spec.json"), "--model", str(model)]
         for model_id in asked.references:
@@ -48,7 +51,7 @@ class Evaluate:
         evaluation = Evaluation(
             id=self._evaluation_id,
             job_id=job.id,
-            model_id=ModelEvaluation.model_validate(job.spec).model_id,
+            model_id=self._model_id,
             dataset_id=job.dataset_id,
             sentence=self._report["sentence"],
             metrics=result.get("metrics", {}),
@@ -59,9 +62,20 @@ class Evaluate:
         )
         session.add(evaluation)
         job.evaluation_id = evaluation.id
+        session.flush()
+        self._tell_on_the_card(session, job)
+
+    def _tell_on_the_card(self, session: Session, job: Job) -> None:
+        """An evaluation is worth more than its place on the card: what goes wrong with that is told, and nothing more."""
+        try:
+            cards.rewrite(session, self._blobs, self._model_id, self._evaluation_id)
+        except (RecordsError, OSError, LookupError, TypeError, ValueError) as error:
+            told = {"level": "warning", "message": f"the model's card does not tell of this evaluation: {error}"}
+            events.add(session, job.id, job.attempt, [("log", told)])
 
     def discard(self, place: Workplace) -> None:
         place.blobs.delete(self._prefix)
+        cards.discard(place.blobs, self._model_id, self._evaluation_id)
 
     def on_end(self, session: Session, job: Job, error: dict[str, Any] | None) -> None:
         """Nobody waits for anything but the job itself."""

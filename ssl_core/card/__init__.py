@@ -100,7 +100,8 @@ def _training(config: dict[str, Any], words: Words) -> Iterator[str]:
     speed = training[f"{words.samples}_per_second"]
     digits = 0 if words.modality == "image" or speed >= 10 else 1
     yield f"| pretext task | {config['task']['name']} |"
-    yield f"| length | {training.get('steps') or spec['steps']:,} steps of {spec['batch_size']} {words.samples} ({spec['epochs']} epochs) |"
+    steps = training.get("steps") or spec["steps"]
+    yield f"| length | {steps:,} steps of {spec['batch_size']} {words.samples} ({spec['epochs']} epochs) |"
     rate = f"peak learning rate {optimizer['learning_rate']:g}"
     yield f"| optimizer | {optimizer['name']}, {rate}, {spec['precision']}, seed {spec['seed']} |"
     if training.get("verdict"):

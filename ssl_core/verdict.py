@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from statistics import fmean, median
+from statistics import fmean, median, variance
 from typing import Any, Literal
 
 State = Literal["too_early", "improving", "plateau", "at_chance", "collapsed"]
@@ -15,6 +15,8 @@ _FEWEST = 8
 _WINDOW = 10
 _SMALLEST_WINDOW = 3
 _APART = 2.0
+_ONE_SIDED = 1.645
+"""95% quantile of a standard normal variable."""
 _NORMAL = 0.6745
 """Median of the absolute value of a standard normal variable."""
 _STILL_GUESSING, _NEAR_CHANCE = 0.3, 1.15
@@ -93,7 +95,7 @@ def _by_progress(course: Course, series: list[tuple[int, float]], now: int) -> V
     gained = last_gain(series, rises=course.rises)
     if gained is None:
         return Verdict("too_early", "too early to tell", now)
-    if now - gained >= course.patience * course.steps:
+    if now - gained >= course.patience * course.steps and not rising(series, gained, rises=course.rises):
         epoch = -(-gained // course.per_epoch)
         ended = "it was long enough" if now >= course.steps else "you can stop"
         return Verdict("plateau", f"no gain since epoch {epoch} (step {gained}), by the {called}: {ended}", gained)
@@ -123,6 +125,20 @@ def last_gain(series: Sequence[tuple[int, float]], *, rises: bool = False) -> in
         if level < best - needed:
             best, at, first = level, series[end - 1][0], False
     return series[0][0] if first else at
+
+
+def rising(series: Sequence[tuple[int, float]], since: int, *, rises: bool = False) -> bool:
+    """Whether the second half of what came after a step is better than the first by more than noise explains.
+
+    It finds slow progress that single tenths do not show.
+    """
+    values = [-value if rises else value for step, value in series if step > since]
+    half = len(values) // 2
+    if half < _SMALLEST_WINDOW:
+        return False
+    earlier, later = values[:half], values[-half:]
+    noise = (variance(earlier) / half + variance(later) / half) ** 0.5
+    return fmean(earlier) - fmean(later) > _ONE_SIDED * noise
 
 
 def collapse(measured: Columns) -> int | None:

@@ -92,7 +92,7 @@ class TestMemory:
 
     @pytest.mark.parametrize("resident", [False, None])
     def test_does_not_grow_with_the_set(self, tmp_path: Path, resident: bool | None):
-        images = _open(self.entry(tmp_path, 1_000_000), None).images  # 49 GB, more than most machines that run this have
+        images = _open(self.entry(tmp_path, 1_000_000), None, []).images  # 49 GB, more than most machines that run this have
         before = own_mib()
         batches = Batches(images, 64, 0, CPU, resident=resident)
         most = 0.0
@@ -104,7 +104,7 @@ class TestMemory:
 
     @pytest.mark.parametrize(("count", "at_random"), [(10, False), (1_000_000, True)])
     def test_nothing_is_read_ahead_of_a_set_that_memory_cannot_keep(self, tmp_path: Path, count: int, at_random: bool):
-        images = _open(self.entry(tmp_path, count), None).images
+        images = _open(self.entry(tmp_path, count), None, []).images
         maps = Path("/proc/self/smaps").read_text().split(str(tmp_path / "images.u8"))
         flags = next(line for line in maps[1].splitlines() if line.startswith("VmFlags:"))
         assert ("rr" in flags.split()) == at_random  # "random read advise provided"

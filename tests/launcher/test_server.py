@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import socket
@@ -39,7 +40,11 @@ def processes_of(data_dir: Path) -> list[psutil.Process]:
 
 
 def part(data_dir: Path, what: str) -> psutil.Process | None:
-    return next((process for process in processes_of(data_dir) if what in " ".join(process.cmdline())), None)
+    for process in processes_of(data_dir):
+        with contextlib.suppress(psutil.Error):  # it may have ended since it was found
+            if what in " ".join(process.cmdline()):
+                return process
+    return None
 
 
 @pytest.fixture

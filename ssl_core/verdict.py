@@ -138,7 +138,7 @@ def rising(series: Sequence[tuple[int, float]], since: int, *, rises: bool = Fal
         return False
     earlier, later = values[:half], values[-half:]
     noise = (variance(earlier) / half + variance(later) / half) ** 0.5
-    return fmean(earlier) - fmean(later) > _ONE_SIDED * noise
+    return bool(fmean(earlier) - fmean(later) > _ONE_SIDED * noise)
 
 
 def collapse(measured: Columns) -> int | None:

@@ -67,6 +67,20 @@ def cancel_job(job_id: str, session: SessionDep) -> JobOut:
     return JobOut.of(jobs.cancel(session, job_id))
 
 
+@router.post("/{job_id}/pause", summary="Pause a job", responses=responses(401, 404, 409))
+def pause_job(job_id: str, session: SessionDep) -> JobOut:
+    """Stop a job for now. One that waits is `paused` at once; one that runs writes a checkpoint first, and frees its worker."""
+    return JobOut.of(jobs.pause(session, job_id))
+
+
+@router.post("/{job_id}/resume", summary="Resume a job", responses=responses(401, 404, 409))
+def resume_job(job_id: str, session: SessionDep, services: ServicesDep) -> JobOut:
+    """Put a paused job back in the queue. It goes on from its checkpoint, and ends as if it had never been paused."""
+    job = jobs.resume(session, job_id)
+    services.wake_for(session, job)
+    return JobOut.of(job)
+
+
 @router.get(
     "/{job_id}/events",
     summary="What happened to a job",

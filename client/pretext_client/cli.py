@@ -387,6 +387,22 @@ def cancel(context: typer.Context, job: Annotated[str, typer.Argument(help="Id o
 
 
 @app.command()
+def pause(context: typer.Context, job: Annotated[str, typer.Argument(help="Id of the job.")]) -> None:
+    """Stop a job for now; `resume` lets it go on where it was."""
+    with session(context) as run:
+        found = run.client.jobs.pause(job)
+        run.output.value(found, f"{found.id}  {found.state}")
+
+
+@app.command()
+def resume(context: typer.Context, job: Annotated[str, typer.Argument(help="Id of the job.")]) -> None:
+    """Let a paused job go on where it was."""
+    with session(context) as run:
+        found = run.client.jobs.resume(job)
+        run.output.value(found, f"{found.id}  {found.state}")
+
+
+@app.command()
 def download(
     context: typer.Context,
     model: Annotated[str, typer.Argument(help="Id of the model.")],

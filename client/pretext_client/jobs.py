@@ -163,6 +163,22 @@ class Jobs:
         """
         return Job.of(self._http.json(Call("POST", f"{_path(job_id)}/cancel")))
 
+    def pause(self, job_id: str) -> Job:
+        """Stop a job for now. One that runs is `pausing` until it has written its checkpoint.
+
+        Raises:
+            Conflict: it has ended already.
+        """
+        return Job.of(self._http.json(Call("POST", f"{_path(job_id)}/pause")))
+
+    def resume(self, job_id: str) -> Job:
+        """Let a paused job go on where it was.
+
+        Raises:
+            Conflict: it has ended, or is still being paused.
+        """
+        return Job.of(self._http.json(Call("POST", f"{_path(job_id)}/resume")))
+
     def metrics(self, job_id: str) -> Iterator[Metric]:
         """The figures of a training, in order of its steps."""
         return self._http.pages(f"{_path(job_id)}/metrics", {"limit": 1000}, Metric, lambda metric: metric.step)

@@ -264,4 +264,6 @@ def _message(event: Event) -> str | None:
         return f"Attempt {event.attempt}: a worker has taken the job up again."
     if event.type == "state" and data.get("state") == "cancelling":
         return "Being cancelled."
+    if event.type == "state" and data.get("state") == "paused":
+        return "Paused; it goes on once it is resumed."
     return None

@@ -113,6 +113,44 @@ def cancel(session: Session, job_id: str) -> Job:
     return job
 
 
+def pause(session: Session, job_id: str) -> Job:
+    """Ask for a job to be paused: it keeps what it has, and gives its worker free. To pause twice is to pause once.
+
+    Raises:
+        NotFoundError: there is none with this id.
+        ConflictError: it has ended, or is being cancelled.
+    """
+    waiting = update(Job).where(Job.id == job_id, Job.state == JobState.QUEUED)
+    held = update(Job).where(Job.id == job_id, Job.state == JobState.RUNNING)
+    paused = session.execute(waiting.values(state=JobState.PAUSED).returning(Job.id)).first()
+    asked = session.execute(held.values(state=JobState.PAUSING).returning(Job.id)).first()
+    return _changed(session, job_id, bool(paused or asked), {JobState.PAUSED, JobState.PAUSING}, "pause")
+
+
+def resume(session: Session, job_id: str) -> Job:
+    """Put a paused job back in the queue; it goes on from its newest checkpoint. To resume twice is to resume once.
+
+    Raises:
+        NotFoundError: there is none with this id.
+        ConflictError: it has ended, or its worker has not let it go yet.
+    """
+    paused = update(Job).where(Job.id == job_id, Job.state == JobState.PAUSED)
+    queued = session.execute(paused.values(state=JobState.QUEUED).returning(Job.id)).first()
+    return _changed(session, job_id, bool(queued), {JobState.QUEUED, JobState.RUNNING}, "resume")
+
+
+def _changed(session: Session, job_id: str, changed: bool, wanted: set[JobState], what: str) -> Job:
+    session.expire_all()
+    job = get(session, job_id)
+    if changed:
+        events.state(session, job)
+    elif job.state == JobState.PAUSING and what == "resume":
+        raise ConflictError("the job is still being paused; resume it once it is `paused`, in some seconds")
+    elif job.state not in wanted:
+        raise ConflictError(f"the job is {job.state}; there is nothing to {what}")
+    return job
+
+
 def active_on(session: Session, dataset_id: str) -> list[Job]:
     """The jobs that still need a dataset."""
     return list(session.scalars(select(Job).where(Job.dataset_id == dataset_id, Job.state.not_in([str(s) for s in ENDED]))))

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from records.database import now
 from records.models import Job, Project
 from records.queries import events, projects
-from records.states import HELD, JobState
+from records.states import ENDED, HELD, JobState
 
 _UNSYNCED = {"synchronize_session": False}
 
@@ -138,7 +138,7 @@ def end(session: Session, job: Job, state: JobState, *, error: dict[str, Any] | 
     job.state = state
     job.lease_until = None
     job.worker_id = None
-    if state is not JobState.QUEUED:
+    if state in ENDED:
         job.finished_at = now(session)
         job.error = error
     session.flush()

@@ -188,6 +188,12 @@ class TestLists:
 
 
 class TestOthers:
+    def test_pause_and_resume(self, script, pretext):
+        script.on("POST", "/v1/jobs/job_1/pause", answer({**JOB, "state": "pausing"}))
+        assert pretext("pause", "job_1").stdout == "job_1  pausing\n"
+        script.on("POST", "/v1/jobs/job_1/resume", answer({**JOB, "state": "queued"}))
+        assert pretext("resume", "job_1").stdout == "job_1  queued\n"
+
     def test_cancel(self, script, pretext):
         script.on("POST", "/v1/jobs/job_1/cancel", answer({**JOB, "state": "cancelling"}))
         assert pretext("cancel", "job_1").stdout == "job_1  cancelling\n"

@@ -64,6 +64,42 @@ class TestPage:
             assert jobs.page(session, limit=9, after=None, state="failed") == ([], False)
 
 
+class TestPause:
+    def test_what_waits_is_paused_at_once_and_can_go_on(self, database: Database):
+        with database.write() as session:
+            job = factories.job(session)
+        with database.write() as session:
+            assert jobs.pause(session, job.id).state == JobState.PAUSED
+            assert jobs.pause(session, job.id).state == JobState.PAUSED
+            assert leases.next_queued(session, ["pretrain"], ["auto"]) == []
+        with database.write() as session:
+            found = jobs.resume(session, job.id)
+            assert (found.state, found.finished_at) == (JobState.QUEUED, None)
+            assert jobs.resume(session, job.id).state == JobState.QUEUED
+            assert leases.next_queued(session, ["pretrain"], ["auto"]) == [job.id]
+
+    def test_what_runs_is_pausing_until_its_worker_lets_it_go(self, database: Database):
+        with database.write() as session:
+            job = factories.job(session)
+            leases.claim(session, job.id, "w", 10)
+        with database.write() as session:
+            assert jobs.pause(session, job.id).state == JobState.PAUSING
+        with database.write() as session, pytest.raises(ConflictError, match="still being paused"):
+            jobs.resume(session, job.id)
+        with database.write() as session:
+            leases.end(session, leases.hold(session, Lease(job.id, 1)), JobState.PAUSED)
+        with database.write() as session:
+            assert (jobs.get(session, job.id).finished_at, jobs.resume(session, job.id).state) == (None, JobState.QUEUED)
+
+    @pytest.mark.parametrize("change", [jobs.pause, jobs.resume])
+    def test_what_has_ended_stays_as_it_is(self, database: Database, change):
+        with database.write() as session:
+            job = factories.job(session)
+            jobs.cancel(session, job.id)
+        with database.write() as session, pytest.raises(ConflictError, match="cancelled"):
+            change(session, job.id)
+
+
 class TestCancel:
     def test_what_waits_is_cancelled_at_once(self, database: Database):
         with database.write() as session:

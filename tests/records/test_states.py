@@ -11,4 +11,4 @@ class TestStates:
         assert all(FOLLOWS[state] & (ENDED | {JobState.PAUSED}) for state in HELD)
 
     def test_sources_is_the_inverse(self):
-        assert set(sources(JobState.PAUSED)) == {JobState.PAUSING}
+        assert set(sources(JobState.PAUSED)) == {JobState.PAUSING, JobState.QUEUED}

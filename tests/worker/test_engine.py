@@ -210,6 +210,27 @@ class TestCancel:
             assert session.query(Model).count() == 0
 
 
+class TestPause:
+    def test_it_goes_on_where_it_was_and_ends_with_the_same_bytes(
+        self, engine: Engine, database: Database, blobs: LocalBlobs, ingested: str, pretrain, read_job, in_background
+    ):
+        undisturbed = pretrain(ingested, steps=40)
+        engine.work(undisturbed)
+        job_id = pretrain(ingested, steps=40)
+        in_background(engine.work, job_id)
+        until(lambda: (read_job(job_id).progress or {}).get("step", 0) > 2)
+        with database.write() as session:
+            jobs.pause(session, job_id)
+        until(lambda: read_job(job_id).state == JobState.PAUSED)
+        assert child_pids(job_id) == []
+        assert 0 < read_job(job_id).checkpoints[-1]["step"] < 40
+        with database.write() as session:
+            jobs.resume(session, job_id)
+        engine.work(job_id)
+        assert (read_job(job_id).state, read_job(job_id).failures) == (JobState.SUCCEEDED, 0)
+        assert weights_of(database, blobs, read_job(job_id)) == weights_of(database, blobs, read_job(undisturbed))
+
+
 class TestProjects:
     def test_what_a_job_makes_is_its_project_s(self, engine: Engine, database: Database, ingested: str, pretrain, read_job):
         job_id = pretrain(ingested)

@@ -197,10 +197,7 @@ def train(
         encoder_or_none = encoder_settings or None
         task_settings = {"name": "video_rotation" if found.kind == "video" else "rotation", **task_settings}
         job = run.client.jobs.create(found.id, task=task_settings, encoder=encoder_or_none, init_from=init_from, **settings)
-        if watch:
-            _watch(run, job.id)
-        else:
-            run.output.value(job, f"{job.id}  {job.state}. Watch it with: {run.prefix} watch {job.id}")
+        _queued(run, job, watch=watch)
 
 
 @app.command()
@@ -234,10 +231,7 @@ def evaluate(
     with session(context) as run:
         found = _ingested(run, run.client.datasets.find(dataset))
         job = run.client.jobs.evaluate(model, found.id, protocols=protocols, references=references, **settings)
-        if watch:
-            _watch(run, job.id)
-        else:
-            run.output.value(job, f"{job.id}  {job.state}. Watch it with: {run.prefix} watch {job.id}")
+        _queued(run, job, watch=watch)
 
 
 @app.command()
@@ -270,10 +264,7 @@ def embed(
             raise typer.BadParameter(f"{missing} is no file; give image files, or the id or name of one dataset")
         found = _ingested(run, run.client.datasets.find(what[0]))
         job = run.client.jobs.embed(model, found.id, stage=stage, normalize=normalize, **settings)
-        if watch:
-            _watch(run, job.id)
-        else:
-            run.output.value(job, f"{job.id}  {job.state}. Watch it with: {run.prefix} watch {job.id}")
+        _queued(run, job, watch=watch)
 
 
 @app.command()
@@ -292,10 +283,7 @@ def export(
     """Make another model of an encoder: with the features of another stage, or in other formats."""
     with session(context) as run:
         job = run.client.models.export(model, stage=stage, formats=format_)
-        if watch:
-            _watch(run, job.id)
-        else:
-            run.output.value(job, f"{job.id}  {job.state}. Watch it with: {run.prefix} watch {job.id}")
+        _queued(run, job, watch=watch)
 
 
 @app.command()
@@ -303,6 +291,14 @@ def watch(context: typer.Context, job: Annotated[str, typer.Argument(help="Id of
     """Watch a job to its end. Ctrl-C stops the watching alone."""
     with session(context) as run:
         _watch(run, job)
+
+
+def _queued(run: Session, job: Job, *, watch: bool) -> None:
+    """Watch a new job to its end, or say how to."""
+    if watch:
+        _watch(run, job.id)
+    else:
+        run.output.value(job, f"{job.id}  {job.state}. Watch it with: {run.prefix} watch {job.id}")
 
 
 def _watch(run: Session, job_id: str) -> None:

@@ -86,13 +86,9 @@ def page(session: Session, *, limit: int, after: str | None) -> tuple[list[ApiKe
     return pages.newest_first(session, select(ApiKey), ApiKey.id, limit, after)
 
 
-def used(session: Session, found: ApiKey) -> bool:
-    """Note that a key was used, unless that was noted within the last minute. Whether it was written down."""
-    moment = now(session)
-    if not is_due(found, moment):
-        return False
-    session.execute(update(ApiKey).where(ApiKey.id == found.id).values(last_used_at=moment))
-    return True
+def used(session: Session, found: ApiKey) -> None:
+    """Note that a key was used."""
+    session.execute(update(ApiKey).where(ApiKey.id == found.id).values(last_used_at=now(session)))
 
 
 def is_due(found: ApiKey, moment: datetime) -> bool:

@@ -95,12 +95,13 @@ def _by_progress(course: Course, series: list[tuple[int, float]], now: int) -> V
     gained = last_gain(series, rises=course.rises)
     if gained is None:
         return Verdict("too_early", "too early to tell", now)
-    if now - gained >= course.patience * course.steps and not rising(series, gained, rises=course.rises):
+    width = _window(len(series))
+    before, after = (fmean(value for _, value in part) for part in (series[:width], series[-width:]))
+    slowly = (after > before) == course.rises and rising(series, gained, rises=course.rises)
+    if now - gained >= course.patience * course.steps and not slowly:
         epoch = -(-gained // course.per_epoch)
         ended = "it was long enough" if now >= course.steps else "you can stop"
         return Verdict("plateau", f"no gain since epoch {epoch} (step {gained}), by the {called}: {ended}", gained)
-    width = _window(len(series))
-    before, after = (fmean(value for _, value in part) for part in (series[:width], series[-width:]))
     ended = "; a longer training would gain more" if now >= course.steps else ""
     return Verdict("improving", f"still improving: the {called} went from {before:.4g} to {after:.4g}{ended}", gained)
 

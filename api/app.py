@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
 
-from api import docs, errors
+from api import docs, document, errors
 from api.audit import endpoints as audit_api
 from api.catalogue import endpoints as catalogue
 from api.datasets import endpoints as datasets
@@ -83,6 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     errors.install(app)
     app.include_router(health.router)
     docs.install(app)
+    document.install(app)
     for router in (
         uploads.router,
         datasets.router,

@@ -26,7 +26,7 @@ class Jigsaw(Cropped):
 
     name: Literal["jigsaw"] = "jigsaw"
     """The task's name."""
-    grid: Literal["auto", 2, 3] = "auto"
+    grid: Auto | Literal[2, 3] = "auto"
     """Tiles in a row and in a column. `auto`: 2 below 96 px, 3 from there."""
     permutations: Auto | Annotated[int, Field(ge=2, le=10_000)] = "auto"
     """Number of permutations to choose from, as different from each other as can be; at most 24 with a grid of 2. `auto`: all 24

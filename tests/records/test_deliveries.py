@@ -207,8 +207,11 @@ class TestIndexes:
     def test_what_is_due_is_found_without_reading_what_has_ended(self, sqlite_url: str):
         database = Database(sqlite_url)
         with database.write() as session:
-            plan = "EXPLAIN QUERY PLAN SELECT id FROM webhook_deliveries WHERE webhook_id = 'x' AND next_at IS NOT NULL AND next_at <= 1"
-            told = " ".join(row[3] for row in session.connection().exec_driver_sql(plan + " ORDER BY next_at"))
+            asked = (
+                "SELECT id FROM webhook_deliveries WHERE webhook_id = 'x' AND next_at IS NOT NULL AND next_at <= 1 ORDER BY next_at"
+            )
+            plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}")
+            told = " ".join(row[3] for row in plan)
         database.engine.dispose()
         assert "ix_webhook_deliveries_due" in told
         assert "TEMP B-TREE" not in told

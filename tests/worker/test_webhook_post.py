@@ -76,7 +76,7 @@ class TestAddresses:
 
     def test_of_a_slow_resolver_cost_no_more_than_the_time_that_there_is(self):
         began = time.monotonic()
-        with pytest.raises(PostError, match="within 0.2 s"):
+        with pytest.raises(PostError, match=r"within 0\.2 s"):
             post("http://slow.test/", seconds=0.2, resolve=lambda _host, _port: time.sleep(2) or [])
         assert time.monotonic() - began < 1.5
 
@@ -138,7 +138,7 @@ class TestAnswers:
                 handler.wfile.write(b"X-More: " + b"x" * 60_000 + b"\r\n")
 
         receiver.answers = [pour]
-        with pytest.raises(PostError, match="too large|HTTP"):
+        with pytest.raises(PostError, match=r"too large|HTTP"):
             post(receiver.url)
 
     def test_that_drip_are_cut_off_by_the_clock(self, receiver: Receiver):
@@ -151,7 +151,7 @@ class TestAnswers:
 
         receiver.answers = [drip]
         began = time.monotonic()
-        with pytest.raises(PostError, match="within 0.5 s"):
+        with pytest.raises(PostError, match=r"within 0\.5 s"):
             post(receiver.url, seconds=0.5)
         assert time.monotonic() - began < 3
 
@@ -167,5 +167,5 @@ class TestAnswers:
     @pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\0" * 100])
     def test_that_are_none_are_told(self, receiver: Receiver, answer: bytes):
         receiver.answers = [lambda handler: handler.wfile.write(answer)]
-        with pytest.raises(PostError, match="HTTP|connection failed"):
+        with pytest.raises(PostError, match=r"HTTP|connection failed"):
             post(receiver.url)

@@ -270,7 +270,7 @@ class TestDeath:
 
     def test_closing_does_not_wait_for_a_slow_receiver(self, database: Database, hook: Webhook, receiver: Receiver, start):
         go_on = threading.Event()
-        receiver.answers = [lambda handler: go_on.wait(10)]
+        receiver.answers = [lambda _handler: go_on.wait(10)]
         test_event(database, hook)
         sender = start()
         receiver.wait(1)

@@ -54,7 +54,10 @@ def verify(headers: Mapping[str, str], body: bytes | str, secret: str, *, tolera
     wanted = b"v1," + base64.b64encode(digest)
     if not any([hmac.compare_digest(one.encode(), wanted) for one in signatures.split(" ")]):  # noqa: C419  all, in the same time
         raise SignatureError("no signature is of this body and secret")
-    event = json.loads(raw)
+    try:
+        event = json.loads(raw)
+    except ValueError:
+        event = None
     if not isinstance(event, dict):
         raise SignatureError("the body is no event")
     return event

@@ -226,8 +226,8 @@ def _judge(session: Session, webhook: Webhook, outcome: Outcome, moment: datetim
     audit.add_own(session, webhook.project_id, "disable_webhook", webhook.id)
 
 
-def prune(session: Session, days: int) -> int:
-    """Forget deliveries of long ago, some at a time; gives how many. What is still to be sent again stays."""
+def prune(session: Session, days: int) -> bool:
+    """Forget deliveries of long ago, some at a time; gives whether there may be more. What is still to be sent again stays."""
     before = now(session) - timedelta(days=days)
     old = (
         select(WebhookDelivery.id)
@@ -237,4 +237,4 @@ def prune(session: Session, days: int) -> int:
     found = list(session.scalars(old))
     if found:
         session.execute(delete(WebhookDelivery).where(WebhookDelivery.id.in_(found)), execution_options=_UNSYNCED)
-    return len(found)
+    return len(found) == _PRUNED_AT_ONCE

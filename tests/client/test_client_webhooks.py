@@ -56,6 +56,7 @@ class TestVerify:
             (lambda: ({**headers(), "Webhook-Timestamp": "9" * 40}, BODY), "seconds"),
             (lambda: ({}, BODY), "has no webhook-id"),
             (lambda: (headers(b"[]"), b"[]"), "no event"),
+            (lambda: (headers(b"{"), b"{"), "no event"),
         ],
     )
     def test_refuses_all_else(self, change, reason: str):

@@ -173,10 +173,10 @@ class Sender:
         """Forget what is old, and tell of what this worker cannot sign."""
         if time.monotonic() < self._tidy_at:
             return
-        self._tidy_at = time.monotonic() + _TIDY_SECONDS
         key = self._key()
         with self._database.write() as session:
-            deliveries.prune(session, self._settings.webhook_days)
+            more = deliveries.prune(session, self._settings.webhook_days)
+            self._tidy_at = time.monotonic() + (0 if more else _TIDY_SECONDS)
             unsigned = deliveries.unsigned(session, key.print if key else "")
         if unsigned:
             logger.warning(

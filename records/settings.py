@@ -108,6 +108,11 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """How much the server's processes say."""
 
+    @field_validator("webhook_key", mode="before")
+    @classmethod
+    def _unset_if_empty(cls, key: object) -> object:
+        return None if key == "" else key
+
     @field_validator("webhook_private_networks")
     @classmethod
     def _are_networks(cls, text: str) -> str:

@@ -1,5 +1,6 @@
 """Who may send what when, and what is noted of it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -62,6 +63,13 @@ class TestClaims:
         assert read(database, delivery_id).state == "sending"
         note(database, again, _OK)
         assert (read(database, delivery_id).state, read(database, delivery_id).next_at) == ("delivered", None)
+
+    def test_of_several_at_once_are_each_of_one(self, database: Database, webhook_id: str):
+        sent = send(database, webhook_id, 24)
+        with ThreadPoolExecutor(4) as pool:
+            taken = [one.delivery_id for found in pool.map(lambda _: claim(database, most=3), range(16)) for one in found]
+        taken += [one.delivery_id for one in claim(database, free=99, most=99)]
+        assert sorted(taken) == sorted(sent)
 
     def test_leave_room_for_others(self, database: Database, webhook_id: str):
         send(database, webhook_id, 20)

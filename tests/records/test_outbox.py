@@ -3,9 +3,11 @@
 import json
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import OperationalError
 
-from records.database import Database
+from records import outbox
+from records.database import Database, now
 from records.models import WebhookDelivery
 from records.outbox import TYPES, matches
 from records.queries import datasets, jobs, leases, projects, webhooks
@@ -149,6 +151,23 @@ class TestTransactions:
             found = session.execute(select(WebhookDelivery.webhook_id, WebhookDelivery.type)).all()
         assert (their_hook, "job.started") in found
         assert webhook_id not in {hook for hook, _ in found}
+
+
+class TestLocks:
+    def test_a_webhook_can_be_changed_but_not_deleted_while_it_is_told(self, postgres_url: str):
+        database = Database(postgres_url)
+        with database.write() as session:
+            id_ = factories.webhook(session).id
+        with database.write() as telling:
+            factories.model(telling)
+            outbox.write(telling, now(telling))
+            with database.write() as session:
+                webhooks.disable(session, webhooks.get(session, id_), "a test")
+            with pytest.raises(OperationalError, match="lock timeout"), database.write() as session:
+                session.execute(text("SET LOCAL lock_timeout = '50ms'"))
+                webhooks.delete(session, id_)
+        assert told(database) == ["model.created"]
+        database.engine.dispose()
 
 
 class TestPatterns:

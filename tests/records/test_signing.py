@@ -39,6 +39,10 @@ class TestKey:
         set_ = settings.model_copy(update={"webhook_key": SecretStr("k" * 32)})
         assert signing_key(set_).print == SigningKey(b"k" * 32).print
 
+    def test_that_is_empty_is_none(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("PRETEXT_WEBHOOK_KEY", "")
+        assert Settings().webhook_key is None
+
     def test_that_could_be_guessed_is_refused(self):
         with pytest.raises(ValidationError, match="32"):
             Settings(webhook_key=SecretStr("short"))

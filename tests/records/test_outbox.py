@@ -29,6 +29,25 @@ def told(database: Database) -> list[str]:
         return list(session.scalars(select(WebhookDelivery.type).order_by(WebhookDelivery.id)))
 
 
+class TestReaping:
+    def test_tells_each_project_of_its_own(self, database: Database, webhook_id: str):
+        with database.write() as session:
+            act_for(session, projects.create(session, "theirs").id)
+            hooks = {factories.webhook(session).id: factories.job(session, dataset_id=None).id}
+        with database.write() as session:
+            hooks[webhook_id] = factories.job(session, dataset_id=None).id
+        for job_id in hooks.values():
+            with database.write() as session:
+                leases.claim(session, job_id, "worker_1", -5)
+        with database.write() as session:
+            leases.reap(session, max_failures=1)
+        with database.read() as session:
+            query = select(WebhookDelivery).where(WebhookDelivery.type == "job.failed")
+            found = {one.webhook_id: json.loads(one.payload)["data"]["id"] for one in session.scalars(query)}
+            assert session.scalar(select(func.count()).select_from(query.subquery())) == 2
+        assert found == hooks
+
+
 class TestJobs:
     def test_tell_of_each_state(self, database: Database, webhook_id: str):
         with database.write() as session:
@@ -153,19 +172,26 @@ class TestTransactions:
         assert webhook_id not in {hook for hook, _ in found}
 
 
+def delete(database: Database, webhook_id: str) -> None:
+    with database.write() as session:
+        session.execute(text("SET LOCAL lock_timeout = '50ms'"))
+        webhooks.delete(session, webhook_id)
+
+
 class TestLocks:
     def test_a_webhook_can_be_changed_but_not_deleted_while_it_is_told(self, postgres_url: str):
         database = Database(postgres_url)
         with database.write() as session:
             id_ = factories.webhook(session).id
+            looked_at = factories.webhook(session, events=["job.*"]).id
         with database.write() as telling:
             factories.model(telling)
             outbox.write(telling, now(telling))
             with database.write() as session:
                 webhooks.disable(session, webhooks.get(session, id_), "a test")
-            with pytest.raises(OperationalError, match="lock timeout"), database.write() as session:
-                session.execute(text("SET LOCAL lock_timeout = '50ms'"))
-                webhooks.delete(session, id_)
+            for each in (id_, looked_at):
+                with pytest.raises(OperationalError, match="lock timeout"):
+                    delete(database, each)
         assert told(database) == ["model.created"]
         database.engine.dispose()
 

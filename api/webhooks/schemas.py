@@ -58,11 +58,13 @@ class WebhookUpdate(BaseModel):
     url: Url | None = None
     """Where events are sent."""
     events: Events | None = None
+    """What it wants to hear of."""
     enabled: bool | None = None
     """Whether events are noted and sent. What waits is kept while they are not, and goes on afterwards."""
     description: Description | None = None
     """What it is for."""
     metadata: Metadata | None = None
+    """Your own notes."""
 
 
 class Rotation(BaseModel):

@@ -186,8 +186,10 @@ def note(session: Session, sending: Sending, outcome: Outcome) -> None:
         WebhookDelivery.attempt == sending.attempt,
         WebhookDelivery.state == "sending",
     )
+    # In this order, as when a webhook is deleted with its deliveries.
+    webhook = session.get(Webhook, sending.webhook_id, with_for_update={"key_share": True})
     delivery = session.scalar(held.with_for_update())
-    if delivery is None:
+    if webhook is None or delivery is None:
         return
     moment = now(session)
     again = None if outcome.error is None or outcome.gone else outcome.again
@@ -205,7 +207,7 @@ def note(session: Session, sending: Sending, outcome: Outcome) -> None:
     delivery.next_at = None if again is None else moment + again
     delivery.state = "delivered" if outcome.error is None else "failed" if again is None else "pending"
     delivery.finished_at = moment if again is None else None
-    _judge(session, session.get_one(Webhook, delivery.webhook_id, with_for_update={"key_share": True}), outcome, moment)
+    _judge(session, webhook, outcome, moment)
 
 
 def _judge(session: Session, webhook: Webhook, outcome: Outcome, moment: datetime) -> None:

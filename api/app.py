@@ -26,6 +26,7 @@ from api.security import Gate, require_key
 from api.services import Services
 from api.uploads import endpoints as uploads
 from api.uploads.wire import Wire
+from api.webhooks import endpoints as webhooks
 from api.workers import endpoints as workers_api
 from records.blobs import open_blobs
 from records.database import Database
@@ -99,6 +100,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         members.router,
         keys_api.router,
         audit_api.router,
+        webhooks.router,
         workers_api.router,
     ):
         app.include_router(router, dependencies=[Depends(require_key)], responses=errors.responses(401, 403, 422, 429))

@@ -40,6 +40,7 @@ def theirs(services: Services) -> dict[str, str]:
             "embedding_id": factories.embedding(session).id,
             "key_id": key.id,
             "member_id": members.create(session, "Ada", "write").id,
+            "webhook_id": factories.webhook(session).id,
             "upload_id": uploads.create(session, filename="a", size=9, meta="", hours=1, most=9, most_bytes=99).id,
         }
 

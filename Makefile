@@ -41,7 +41,7 @@ up: setup  ## Run the service until Ctrl-C
 
 lock:  ## Pin the newest packages that pyproject.toml admits
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/pip install --quiet '.[api,worker,embedded,dev]' ./client
+	build/lock/bin/pip install --quiet '.[api,worker,dashboard,embedded,dev]' ./client
 	build/lock/bin/pip freeze --all --exclude pip --exclude pretext-server --exclude pretext-client | sed 's/+cpu$$//' > requirements.lock
 
 clean:  ## Remove what make made

@@ -96,6 +96,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         embeddings.router,
         projects.router,
         members.router,
+        keys_api.own,
         keys_api.router,
         audit_api.router,
         workers_api.router,

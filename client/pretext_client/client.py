@@ -13,6 +13,7 @@ from pretext_client.jobs import Jobs
 from pretext_client.models import Models
 from pretext_client.retry import Retry
 from pretext_client.types import Encoder, Task
+from pretext_client.uploads import Uploads
 
 
 class Pretext:
@@ -46,6 +47,7 @@ class Pretext:
         self.projects = admin.Projects(self._http)
         self.members = admin.Members(self._http)
         self.keys = admin.Keys(self._http)
+        self.uploads = Uploads(self._http)
 
     @property
     def url(self) -> str:

@@ -147,9 +147,18 @@ class Jobs:
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
         return Job.of(self._http.json(Call("POST", _PATH, headers=headers, json=request)))
 
-    def list(self, *, state: str | None = None, kind: str | None = None, dataset_id: str | None = None) -> Iterator[Job]:
-        """All jobs, the newest first; pages are fetched as needed."""
-        return self._http.pages(_PATH, {"state": state, "kind": kind, "dataset_id": dataset_id}, Job, lambda job: job.id)
+    def list(
+        self,
+        *,
+        state: str | None = None,
+        kind: str | None = None,
+        dataset_id: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Job]:
+        """All jobs, the newest first; pages are fetched as needed. `after` is the id of one that the list goes on behind."""
+        wanted = {"state": state, "kind": kind, "dataset_id": dataset_id, "after": after}
+        return self._http.some(_PATH, wanted, Job, lambda job: job.id, limit)
 
     def get(self, job_id: str) -> Job:
         """Read a job."""
@@ -179,9 +188,9 @@ class Jobs:
         """
         return Job.of(self._http.json(Call("POST", f"{_path(job_id)}/resume")))
 
-    def metrics(self, job_id: str) -> Iterator[Metric]:
-        """The figures of a training, in order of its steps."""
-        return self._http.pages(f"{_path(job_id)}/metrics", {"limit": 1000}, Metric, lambda metric: metric.step)
+    def metrics(self, job_id: str, *, after: int = 0) -> Iterator[Metric]:
+        """The figures of a training, in order of its steps; `after` is the last step that was seen."""
+        return self._http.pages(f"{_path(job_id)}/metrics", {"limit": 1000, "after": after}, Metric, lambda metric: metric.step)
 
     def pictures(self, job_id: str) -> Iterator[Picture]:
         """What a training drew before it began and at the end of each epoch, the oldest first."""

@@ -87,3 +87,8 @@ def notice(text: str, *, bad: bool = False) -> None:
     ui.notify(
         text, type="negative" if bad else "positive", position="bottom-right", timeout=9000 if bad else 4000, close_button="✕"
     )
+
+
+async def rebuild() -> None:
+    """Build the page anew, in place, after something has changed that all of it depends on."""
+    await ui.context.client.sub_pages_router.refresh()

@@ -29,13 +29,20 @@ _STATES = {
 }
 
 
-def heading(title: str, lead: str = "") -> Element:
+def heading(title: str, lead: str = "", *, back: tuple[str, str] | None = None) -> Element:
     """The page's heading. What is built within what it gives stands beside it: the page's buttons.
 
     `with heading("Jobs"): button("New job", …)`
+
+    Args:
+        title: what the page is about.
+        lead: a line below it.
+        back: name and address of the page that this one belongs to.
     """
-    with html.header().classes("page-head"):
+    with html.div().classes("page-head"):
         with html.div().classes("page-title"):
+            if back is not None:
+                html.a(f"← {back[0]}", href=back[1]).classes("crumb")
             html.h1(title).props("tabindex=-1")
             if lead:
                 html.p(lead).classes("quiet")
@@ -173,6 +180,14 @@ def trouble(what: Trouble, again: Action | None = None) -> None:
             if again is not None:
                 button("Try again", again)
             link("To the datasets", "/datasets", look="button ghost")
+
+
+def stat(name: str, value: str) -> Element:
+    """A figure in a row of `stats`; gives the element of its value, for `set_text`."""
+    with html.div().classes("stat"):
+        shown: Element = html.span(value).classes("value")
+        html.span(name).classes("name")
+    return shown
 
 
 def facts(pairs: list[tuple[str, str]]) -> Element:

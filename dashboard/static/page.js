@@ -44,6 +44,14 @@
       said.textContent = "";
       requestAnimationFrame(() => (said.textContent = text));
     },
+    // The first field that holds no good value: unfold what hides it, and put the focus there.
+    toMistake() {
+      setTimeout(() => {
+        const bad = document.querySelector('[aria-invalid="true"]');
+        bad?.closest("details")?.setAttribute("open", "");
+        bad?.focus();
+      }, 150);
+    },
     // A page has appeared: its title, and the focus to its heading, as a page load would do.
     opened(title) {
       document.title = `${title} · Pretext Server`;

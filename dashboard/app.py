@@ -31,6 +31,7 @@ def create(config: Config) -> FastAPI:
     app.include_router(files.router(sessions))
     app.include_router(uploads.router(sessions))
     app.add_api_route("/static/{name}", _static, include_in_schema=False)
+    app.add_api_route("/favicon.ico", lambda: _static("icon.svg"), include_in_schema=False)
     shell.install(sessions)
     ui.run_with(
         app,

@@ -20,7 +20,7 @@ from dashboard.sessions import Session, Sessions
 
 _FIRST_CONTENT_SECONDS = 1.0
 """How long the first answer waits for the page's content; what takes longer comes by the websocket."""
-_HEAD = """<link rel="stylesheet" href="{css}"><script src="{js}" defer></script>
+_HEAD = """<link rel="icon" href="{icon}"><link rel="stylesheet" href="{css}"><script src="{js}" defer></script>
 <meta name="theme-color" media="(prefers-color-scheme: light)" content="#ffffff">
 <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#101113">"""
 
@@ -34,7 +34,7 @@ class _Places(SubPages, component=None):
 
 def install(sessions: Sessions) -> None:
     """Register the pages with NiceGUI."""
-    ui.add_head_html(_HEAD.format(css=assets.url("page.css"), js=assets.url("page.js")), shared=True)
+    ui.add_head_html(_HEAD.format(icon=assets.url("icon.svg"), css=assets.url("page.css"), js=assets.url("page.js")), shared=True)
 
     async def everything(request: Request) -> None:
         session = await asyncio.to_thread(sessions.of, request)

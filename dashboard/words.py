@@ -53,7 +53,12 @@ def percent(share: float) -> str:
     return f"{share:.1%}"
 
 
+_PROPER = {"gan": "GAN", "simclr": "SimCLR", "simmim": "SimMIM", "video_gan": "Video GAN", "barlow_twins": "Barlow Twins"}
+
+
 def named(identifier: str) -> str:
     """`relative_position` as a heading: `Relative position`."""
+    if identifier in _PROPER:
+        return _PROPER[identifier]
     text = identifier.replace("_", " ").strip()
     return text[:1].upper() + text[1:]

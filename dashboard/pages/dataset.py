@@ -157,7 +157,7 @@ def _label_upload(dataset: Dataset) -> None:
     chooser = ui.upload(
         on_upload=lambda event: _label(dataset, event), auto_upload=True, max_files=1, max_file_size=_MOST_TABLE
     ).props('accept=".csv,text/csv"')
-    chooser.classes("away").props("aria-hidden=true")
+    chooser.classes("away")
     with html.div().classes("actions"):
         basics.button("Upload labels", lambda: chooser.run_method("pickFiles"), icon_name="labels")
 

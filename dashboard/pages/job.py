@@ -47,9 +47,9 @@ class _View:
         if self._trains:
             with html.div().classes("job-grid"):
                 with html.div().classes("job-main"):
+                    self._pictures = Pictures(job)
                     self._curves = Curves(job)
                 with html.div().classes("job-side"):
-                    self._pictures = Pictures(job)
                     self._results = html.div()
                     self._timeline = Timeline()
         else:
@@ -159,7 +159,7 @@ class _View:
         if verdict is not None:
             self._verdict.props["data-state"] = verdict.state
             basics.set_text(self._verdict_name, _VERDICTS.get(verdict.state, words.named(verdict.state)))
-            basics.set_text(self._verdict_text, verdict.sentence)
+            basics.set_text(self._verdict_text, _without_name(verdict.sentence, verdict.state))
         basics.set_text(self._phase, _phase(job))
         left = progress.eta_seconds if progress is not None and job.state == "running" else None
         basics.set_text(self._left, _ended(job) if left is None else f"about {words.duration(left)} left")
@@ -204,6 +204,12 @@ def _actions_of(job: Job) -> list[tuple[str, str, str]]:
     if job.state != "cancelling":
         found.append(("Cancel", "danger", "stop"))
     return found
+
+
+def _without_name(sentence: str, state: str) -> str:
+    """The server's sentence without its beginning, where that only says the verdict's name once more."""
+    name, _, rest = sentence.partition(": ")
+    return rest if rest and name.lower() == _VERDICTS.get(state, "").lower() else sentence
 
 
 def _phase(job: Job) -> str:

@@ -17,6 +17,7 @@ class Timeline:
 
     def __init__(self) -> None:
         self._shown: deque[Any] = deque()
+        self._newest_is_checkpoint = False
         with basics.card("What happened"):
             self._list = html.ol(reversed="").classes("timeline")
             self._waiting = html.p("Nothing yet.").classes("quiet")
@@ -27,6 +28,9 @@ class Timeline:
         if text is None:
             return
         self._waiting.set_visibility(False)
+        if event.type == "checkpoint" and self._newest_is_checkpoint:
+            self._shown.pop().delete()  # of several in a row, the newest says all
+        self._newest_is_checkpoint = event.type == "checkpoint"
         with self._list:
             entry = html.li()
         with entry:

@@ -6,7 +6,7 @@ DATA ?=
 ARGS ?=
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test check format up lock clean
+.PHONY: help setup demo test browser check format up lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -23,8 +23,11 @@ $(VENV)/.installed: requirements.lock pyproject.toml client/pyproject.toml
 demo: setup  ## Upload, train, watch, download, compare. DATA=path/to/images-or-archive does it on your own pictures
 	$(BIN)/pretext-server demo $(if $(DATA),"$(DATA)") $(ARGS)
 
-test: setup  ## Run every test
+test: setup browser  ## Run every test
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+browser: setup  ## Install a Chromium for the tests of the page, if there is none
+	@.ci/browser $(BIN)/python
 
 check: setup  ## Lint, check the types and the imports between packages
 	$(BIN)/ruff format --check .

@@ -123,7 +123,8 @@ def _frame(session: Session, pages: list[Page]) -> list[tuple[Page, Element]]:
                 with html.a(href="/datasets").classes("brand"):
                     html.img(src=assets.url("icon.svg"), alt="", width="22", height="22")
                     html.span("Pretext Server")
-                menu = html.button(type="button").classes("button ghost menu-button").props("onclick=page.menu(this)")
+                menu = html.button(type="button").classes("button ghost menu-button")
+                menu.on("click", js_handler="() => page.menu()")
                 menu.props.update({"aria-label": "Menu", "aria-expanded": "false", "aria-controls": "menu"})
                 with menu:
                     icon("menu")
@@ -155,7 +156,7 @@ def _foot(session: Session) -> None:
             html.span(rights.project).classes("project")
             html.span(f"{rights.scope} key").classes("quiet small")
         with html.div().classes("foot-buttons"):
-            theme = html.button(type="button").classes("button ghost").props("onclick=page.theme()")
+            theme = html.button(type="button").classes("button ghost").on("click", js_handler="() => page.theme()")
             theme.props.update({"aria-label": "Change the theme", "title": "Theme: system, light or dark"})
             with theme:
                 icon("theme")

@@ -209,7 +209,8 @@ def _actions_of(job: Job) -> list[tuple[str, str, str]]:
 def _without_name(sentence: str, state: str) -> str:
     """The server's sentence without its beginning, where that only says the verdict's name once more."""
     name, _, rest = sentence.partition(": ")
-    return rest if rest and name.lower() == _VERDICTS.get(state, "").lower() else sentence
+    said = rest if rest and name.lower() == _VERDICTS.get(state, "").lower() else sentence
+    return said[:1].upper() + said[1:]
 
 
 def _phase(job: Job) -> str:

@@ -91,6 +91,7 @@ def _row(job: Job) -> Callable[[Job], None]:
         state = basics.state(job.state)
     with html.td().classes("tight"):
         bar = basics.bar(share_of(job), f"Progress of {title_of(job)}")
+        bar.set_visibility(not job.ended)
     how = html.td(_how(job)).classes("quiet")
     with html.td().classes("tight quiet"):
         basics.moment(job.created_at)
@@ -98,6 +99,7 @@ def _row(job: Job) -> Callable[[Job], None]:
     def update(now: Job) -> None:
         basics.set_state(state, now.state)
         basics.set_bar(bar, share_of(now))
+        bar.set_visibility(not now.ended)
         basics.set_text(how, _how(now))
 
     return update

@@ -34,7 +34,7 @@ class Timeline:
         with self._list:
             entry = html.li()
         with entry:
-            html.span(text).classes("bad" if event.data.get("level") in {"warning", "error"} else "")
+            html.span(text).classes({"warning": "warned", "error": "bad"}.get(str(event.data.get("level")), ""))
             if event.at is not None:
                 basics.moment(event.at).classes("quiet small")
         entry.move(target_index=0)

@@ -33,9 +33,9 @@
       apply(next);
       page.say(`Theme: ${next === "auto" ? "as the system" : next}`);
     },
-    menu(button) {
+    menu() {
       const open = document.body.classList.toggle("menu-open");
-      button.setAttribute("aria-expanded", String(open));
+      document.querySelector(".menu-button").setAttribute("aria-expanded", String(open));
     },
     // For screen readers; and for eyes as a short note at the bottom.
     say(text) {
@@ -55,9 +55,10 @@
     // A page has appeared: its title, and the focus to its heading, as a page load would do.
     opened(title) {
       document.title = `${title} · Pretext Server`;
+      if (!visited++) return;
       document.body.classList.remove("menu-open");
       document.querySelector(".menu-button")?.setAttribute("aria-expanded", "false");
-      if (visited++) requestAnimationFrame(() => document.querySelector("main h1")?.focus({ preventScroll: true }));
+      requestAnimationFrame(() => document.querySelector("main h1")?.focus({ preventScroll: true }));
     },
   };
 
@@ -69,7 +70,7 @@
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && document.body.classList.contains("menu-open")) {
-      page.menu(document.querySelector(".menu-button"));
+      page.menu();
       document.querySelector(".menu-button").focus();
     }
   });

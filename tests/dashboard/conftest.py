@@ -105,14 +105,14 @@ def open_page(browser, running: Running, session_cookies) -> Iterator[Callable]:
     """Open an address, signed in; what the browser complains of fails the test."""
     contexts, complaints = [], []
 
-    def open_(path: str, *, width: int = 1280, theme: str = "light"):
+    def open_(path: str, *, width: int = 1280, theme: str = "light", strict: bool = True):
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce")
         context.add_cookies(session_cookies)
         context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("console", lambda message: complaints.append(message.text) if strict and message.type == "error" else None)
         page.goto(running.url + path)
         sync_api.expect(page.locator("h1")).to_be_visible(timeout=PATIENCE)
         return page

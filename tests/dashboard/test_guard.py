@@ -80,7 +80,9 @@ class TestGuard:
         page.route("http://evil.example/", lambda route: route.fulfill(body="<h1>evil</h1>", content_type="text/html"))
         page.goto("http://evil.example/")
         address = running.url.replace("http", "ws") + "/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
-        script = "a => new Promise(done => { const s = new WebSocket(a); s.onopen = () => done('open'); s.onerror = () => done('no') })"
+        script = (
+            "a => new Promise(done => { const s = new WebSocket(a); s.onopen = () => done('open'); s.onerror = () => done('no') })"
+        )
         assert page.evaluate(script, address) == "no"
         context.close()
 

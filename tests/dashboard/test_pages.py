@@ -58,6 +58,21 @@ def test_pages_change_without_a_reload_and_take_the_focus_along(open_page):
     expect(page.get_by_role("heading", level=1, name="Datasets")).to_be_visible()
 
 
+def test_the_menu_of_a_narrow_screen_opens_by_keyboard(open_page):
+    page = open_page("/datasets", width=360)
+    expect(page.get_by_role("link", name="Jobs")).to_be_hidden()
+    menu = page.get_by_role("button", name="Menu")
+    menu.focus()
+    page.keyboard.press("Enter")
+    expect(menu).to_have_attribute("aria-expanded", "true")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="Jobs")).to_be_hidden()
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Jobs").click()
+    expect(page.get_by_role("heading", level=1, name="Jobs")).to_be_visible()
+    expect(menu).to_have_attribute("aria-expanded", "false")
+
+
 def test_what_is_not_there_is_told(open_page):
     page = open_page("/jobs/job_00000000000000000000000000")
     expect(page.get_by_role("heading", name="Not found")).to_be_visible()

@@ -19,7 +19,7 @@ RUN python -c "import tomllib; \
 FROM base AS source
 WORKDIR /source
 COPY . .
-RUN pip wheel --no-deps --wheel-dir /source/dist .
+RUN pip wheel --no-deps --wheel-dir /source/dist . ./client
 
 FROM base AS run
 RUN useradd --system --uid 10001 --home-dir /data --no-create-home pretext \

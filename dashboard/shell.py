@@ -20,7 +20,7 @@ from dashboard.sessions import Session, Sessions
 
 _FIRST_CONTENT_SECONDS = 1.0
 """How long the first answer waits for the page's content; what takes longer comes by the websocket."""
-_HEAD = """<link rel="icon" href="{icon}"><link rel="stylesheet" href="{css}"><script src="{js}" defer></script>
+_HEAD = """<link rel="icon" href="{icon}"><link rel="stylesheet" href="{css}"><script src="{js}"></script>
 <meta name="theme-color" media="(prefers-color-scheme: light)" content="#ffffff">
 <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#101113">"""
 
@@ -39,18 +39,15 @@ def install(sessions: Sessions) -> None:
     async def everything(request: Request) -> None:
         session = await asyncio.to_thread(sessions.of, request)
         assert session is not None, "the guard lets nobody in who is not signed in"
-        await _build(request, session)
+        await _build(session)
 
     ui.page("/")(everything)
     ui.page("/{_:path}")(everything)
 
 
-async def _build(request: Request, session: Session) -> None:
+async def _build(session: Session) -> None:
     client = ui.context.client
     client.storage["session"] = session
-    theme = assets.theme_of(request)
-    ui.dark_mode({"light": False, "dark": True}.get(theme))
-    ui.query("html").props(f'data-theme="{theme}"')
     pages = [page for page in PAGES if session.rights.allow(page.needs)]
     links = _frame(session, pages)
     built = asyncio.Event()

@@ -1,4 +1,5 @@
-// What the page does by itself: theme, menu, times, focus. Everything else is in Python.
+// What the page does by itself: theme, menu, times, focus. It runs before anything is painted, so that the theme does not flash.
+// Everything else is in Python.
 (() => {
   "use strict";
   const THEMES = ["auto", "light", "dark"];

@@ -33,8 +33,14 @@ async def ask(work: Callable[[Pretext], ResultT]) -> ResultT:
     Raises:
         PretextError: what the client raises.
     """
-    client = session().client
-    return await asyncio.get_running_loop().run_in_executor(_threads, work, client)
+    mine = session()
+    if not mine.ended:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(_threads, work, mine.client)
+        except RuntimeError:  # the client was closed meanwhile
+            if not mine.ended:
+                raise
+    raise Unauthorized(401, "unauthorized", "you are signed out")
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,8 @@ class Session:
     digest: str
     """Names the session, without being of use to sign in with."""
     used_at: float = field(default_factory=time.time)
+    ended: bool = False
+    """Whether somebody has signed out of it; pages of it may still be open."""
 
 
 def rights_of(client: Pretext) -> Rights:
@@ -122,6 +124,7 @@ class Sessions:
             self._open.pop(session.digest, None)
             self._kept.pop(session.digest, None)
             self._write()
+        session.ended = True
         session.client.close()
 
     def _woken(self, digest: str, token: str) -> Session | None:

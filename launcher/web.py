@@ -1,5 +1,6 @@
 """What one port answers: the API, and the page beside it. Neither knows of the other; only this file knows both."""
 
+import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -74,6 +75,12 @@ def config_of(settings: Settings, url: str, *, local: bool) -> "Config":
     )
 
 
+def _keep_quiet_about_websockets() -> None:
+    """Every page that is opened has one; who runs the server does not want three lines of each."""
+    told = ("WebSocket", "connection open", "connection closed")
+    logging.getLogger("uvicorn.error").addFilter(lambda record: not any(words in record.getMessage() for words in told))
+
+
 def with_page() -> Together:
     """API and page, as `pretext-server up` serves them in one process."""
     from api.app import served
@@ -81,6 +88,7 @@ def with_page() -> Together:
 
     settings = Settings()
     api = served()
+    _keep_quiet_about_websockets()
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104  compared, not bound
     return Together(api, create(config_of(settings, f"http://{host}:{settings.port}", local=True)))
 
@@ -92,4 +100,5 @@ def page_alone() -> FastAPI:
 
     settings = Settings()
     set_up_logging(settings.log_level)
+    _keep_quiet_about_websockets()
     return create(config_of(settings, os.environ["PRETEXT_URL"], local=False))

@@ -128,7 +128,7 @@ class Datasets:
             if not page["has_more"] or not page["data"]:
                 return
 
-    def samples(self, dataset_id: str, *, after: int = -1, limit: int | None = None) -> Iterator[Sample]:
+    def samples(self, dataset_id: str, *, after: int | None = None, limit: int | None = None) -> Iterator[Sample]:
         """Every image, in the order of the archive; `after` is the index of the last one that was seen."""
         return self._http.some(f"{_path(dataset_id)}/samples", {"after": after}, Sample, lambda sample: sample.index, limit)
 

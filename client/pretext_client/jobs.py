@@ -189,11 +189,11 @@ class Jobs:
         """
         return Job.of(self._http.json(Call("POST", f"{_path(job_id)}/resume")))
 
-    def metrics(self, job_id: str, *, after: int = 0) -> Iterator[Metric]:
+    def metrics(self, job_id: str, *, after: int | None = None) -> Iterator[Metric]:
         """The figures of a training, in order of its steps; `after` is the last step that was seen."""
         return self._http.pages(f"{_path(job_id)}/metrics", {"limit": 1000, "after": after}, Metric, lambda metric: metric.step)
 
-    def pictures(self, job_id: str, *, after: int = -1, limit: int | None = None) -> Iterator[Picture]:
+    def pictures(self, job_id: str, *, after: int | None = None, limit: int | None = None) -> Iterator[Picture]:
         """What a training drew before it began and at the end of each epoch, the oldest first; `after` is the last epoch seen."""
         return pictures.listed(self._http, job_id, after=after, limit=limit)
 

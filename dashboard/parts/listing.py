@@ -7,7 +7,7 @@ from nicegui import html, ui
 from pretext_client import PretextError
 from pretext_client.client import Pretext
 
-from dashboard.calls import ask, told
+from dashboard.calls import Trouble, ask, told
 from dashboard.parts.basics import button
 
 PAGE = 25
@@ -77,8 +77,9 @@ class Listing(Generic[RecordT]):
     async def _look_again(self) -> None:
         try:
             await self._look()
-        except PretextError:
-            return  # the banner tells that the connection is lost; the next look may find it again
+        except PretextError as error:  # the server is away, and the next look may find it again; or nobody is signed in any more
+            if Trouble.of(error).signed_out:
+                ui.navigate.to("/sign-in")
 
     async def _look(self, *, first: bool = False) -> None:
         """Read the newest records again: new ones come on top, and those that changed are brought up to date."""

@@ -176,9 +176,13 @@ async function upload(zone, gathered) {
   zone.classList.remove("failed");
   zone.querySelector(".drop-stop").onclick = () => stopping.abort();
   window.addEventListener("beforeunload", leaving);
+  // A page whose server was started again reloads itself when it finds it, and would lose the files: that has to wait.
+  window.socket.io.reconnection(false);
   try {
     const id = await send(payload(await gathered), show, stopping.signal);
-    emitEvent("sub_pages_navigate", `/datasets/${id}`);
+    window.removeEventListener("beforeunload", leaving);
+    if (window.socket.connected) emitEvent("sub_pages_navigate", `/datasets/${id}`);
+    else location.assign(`/datasets/${id}`);
   } catch (error) {
     zone.classList.add("failed");
     said.textContent = error.name === "AbortError"
@@ -186,6 +190,7 @@ async function upload(zone, gathered) {
       : error.name === "NotReadableError" ? "A file changed, or went away, while it was read. Drop it again." : error.message;
   } finally {
     zone.classList.remove("busy");
+    window.socket.io.reconnection(true);
     window.removeEventListener("beforeunload", leaving);
   }
 }

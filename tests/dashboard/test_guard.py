@@ -34,7 +34,11 @@ class TestSignIn:
         expect(other.get_by_role("alert")).to_contain_text("used already")
         other.context.close()
 
+        tab = context.new_page()
+        tab.goto(f"{running.url}/jobs")
+        expect(tab.get_by_role("heading", level=1, name="Jobs")).to_be_visible()
         page.get_by_role("button", name="Sign out").click()
+        expect(tab.get_by_role("heading", name="Sign in to Pretext Server")).to_be_visible()
         expect(page.get_by_role("heading", name="Sign in to Pretext Server")).to_be_visible()
         context.add_cookies([cookie])
         page.goto(f"{running.url}/jobs")

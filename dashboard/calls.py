@@ -82,7 +82,7 @@ def told() -> Iterator[None]:
     except PretextError as error:
         trouble = Trouble.of(error)
         if trouble.signed_out:
-            ui.navigate.to("/sign-in")
+            to_sign_in()
             return
         reference = f" ({trouble.request_id})" if trouble.request_id else ""
         notice(f"{trouble.title}: {trouble.detail}{reference}", bad=True)
@@ -93,6 +93,11 @@ def notice(text: str, *, bad: bool = False) -> None:
     ui.notify(
         text, type="negative" if bad else "positive", position="bottom-right", timeout=9000 if bad else 4000, close_button="✕"
     )
+
+
+def to_sign_in() -> None:
+    """Leave for the form, which is no page of NiceGUI: `ui.navigate.to` would look for it among the pages."""
+    ui.run_javascript("location.assign('/sign-in?to=' + encodeURIComponent(location.pathname))")
 
 
 async def rebuild() -> None:

@@ -12,7 +12,7 @@ from nicegui.elements.sub_pages import SubPages
 from pretext_client import PretextError
 
 from dashboard import assets
-from dashboard.calls import Trouble
+from dashboard.calls import Trouble, to_sign_in
 from dashboard.icons import icon
 from dashboard.pages import PAGES, Page
 from dashboard.parts import basics
@@ -95,7 +95,7 @@ def _shown(page: Page, built: asyncio.Event) -> Callable[..., Awaitable[None]]:
         except PretextError as error:
             trouble = Trouble.of(error)
             if trouble.signed_out:
-                ui.navigate.to("/sign-in")
+                to_sign_in()
             place.clear()
             with place:
                 basics.trouble(trouble, ui.navigate.reload)

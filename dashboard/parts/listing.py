@@ -7,7 +7,7 @@ from nicegui import html, ui
 from pretext_client import PretextError
 from pretext_client.client import Pretext
 
-from dashboard.calls import Trouble, ask, told
+from dashboard.calls import Trouble, ask, to_sign_in, told
 from dashboard.parts.basics import button
 
 PAGE = 25
@@ -79,7 +79,7 @@ class Listing(Generic[RecordT]):
             await self._look()
         except PretextError as error:  # the server is away, and the next look may find it again; or nobody is signed in any more
             if Trouble.of(error).signed_out:
-                ui.navigate.to("/sign-in")
+                to_sign_in()
 
     async def _look(self, *, first: bool = False) -> None:
         """Read the newest records again: new ones come on top, and those that changed are brought up to date."""

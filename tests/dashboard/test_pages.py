@@ -74,6 +74,8 @@ def test_the_menu_of_a_narrow_screen_opens_by_keyboard(open_page):
 
 
 def test_what_is_not_there_is_told(open_page):
+    page = open_page("/no/such/page", strict=False)  # the answer is a 404, which the browser says on its console
+    expect(page.get_by_role("heading", name="Not found")).to_be_visible()
     page = open_page("/jobs/job_00000000000000000000000000")
     expect(page.get_by_role("heading", name="Not found")).to_be_visible()
     expect(page.get_by_role("alert").get_by_text("req_")).to_be_visible()

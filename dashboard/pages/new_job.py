@@ -16,12 +16,13 @@ from dashboard.pages.datasets import contents_of
 from dashboard.parts import basics
 from dashboard.parts.estimate import Estimate
 from dashboard.parts.same_request import as_curl, as_python
-from dashboard.parts.schema_form import SchemaForm, WrongInputError
+from dashboard.parts.schema_form import SchemaForm, WrongInputError, explained
 from dashboard.parts.task_cards import TaskCards
 
 _MOST_DATASETS = 100
 _COMMON = ("epochs", "image_size", "batch_size")
 _ELSEWHERE = ("task", "encoder", "dataset_id", "kind", "metadata", "optimizer", "evaluate", "early_stopping", "formats", *_COMMON)
+_OF_CLIPS = ("clip_frames", "frame_stride", "clips_per_video")
 _DECIDED = ("steps", "device", "precision", "task", "encoder", "formats", "optimizer", "early_stopping")
 """What a clone does not take over as it was decided: given below in a way of its own, or decided anew."""
 
@@ -160,6 +161,9 @@ class _Form:
         with self._encoder_select:
             for name, text in (("auto", "Automatic"), *((one.name, f"{one.name} — {_size(one)}") for one in fitting)):
                 html.option(text, value=name).props("selected" if name == self._encoder else "")
+        for name in _OF_CLIPS:
+            if name in self._training.fields:
+                self._training.fields[name].row.set_visibility(task.modality == "video")
         self._on_encoder(self._encoder)
 
     def _on_encoder(self, name: str) -> None:
@@ -232,7 +236,8 @@ class _Form:
         rest = []
         for param, message in mistakes:
             if param in fields:
-                fields[param].say(message[:1].upper() + message[1:])
+                told = explained(message)
+                fields[param].say(told[:1].upper() + told[1:])
             else:
                 rest.append(f"{param}: {message}" if param else message)
         with self._trouble, html.div().classes("banner bad"):

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -89,9 +88,8 @@ def button(text: str, do: Action, *, look: str = "", icon_name: str = "", label:
             if inspect.isawaitable(result):
                 await result
         finally:
-            with suppress(RuntimeError):  # the page may be gone by now
+            if not made.is_deleted:  # what it did may have built the page anew
                 made.props.pop("aria-disabled", None)
-                made.update()
 
     return made.on("click", pressed)
 

@@ -76,7 +76,7 @@ class Curve:
         log = look.log and all(y > 0 for _, y in self.points)
         shown = thinned(self.points)
         smooth = thinned(smoothed(self.points, look.smoothing)) if look.smoothing else []
-        raw = {"lineStyle": {"width": 1, "opacity": 0.35}} if smooth else {"lineStyle": {"width": 2}}
+        raw = {"lineStyle": {"width": 1, "opacity": 0.35, "color": LINE}} if smooth else {"lineStyle": {"width": 2}}
         level = {
             "silent": True,
             "symbol": "none",
@@ -87,7 +87,7 @@ class Curve:
         return options(
             [
                 {**line(self.title, shown), **raw, "markLine": level},
-                {**line(f"{self.title}, smoothed", smooth), "lineStyle": {"width": 2}},
+                {**line(f"{self.title}, smoothed", smooth), "color": LINE, "lineStyle": {"width": 2}},
             ],
             log=log,
         )

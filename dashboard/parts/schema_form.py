@@ -70,7 +70,7 @@ class Field:
         self.path = path
         self._kind, self._default, self._on_change = kind, schema.get("default"), on_change
         self._typed: Any = value
-        with html.div().classes("form-row"):
+        with html.div().classes("form-row") as self.row:
             self._input = self._build(schema)
             self.error = html.p("").classes("field-error").props("role=alert")
             self.error.set_visibility(False)

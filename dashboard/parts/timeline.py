@@ -50,7 +50,8 @@ def _in_words(event: Event) -> str | None:
             str(data.get("state")), words.named(str(data.get("state")))
         )
     if event.type == "log":
-        return str(data.get("message", ""))
+        message = str(data.get("message", ""))
+        return message[:1].upper() + message[1:]
     if event.type == "checkpoint":
         return f"Checkpoint at step {data.get('step', 0):,}"
     if event.type == "environment":

@@ -75,8 +75,9 @@ def _write(path: Path, images, labels: list[str]) -> None:
         target.writestr("notes.txt", "not a picture")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
+    """Not longer than a module: while it lives, this thread has a running event loop, which other tests want to make themselves."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     with sync_api.sync_playwright() as playwright:
         if found is None and not Path(playwright.chromium.executable_path).exists():
@@ -86,7 +87,7 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def session_cookies(browser, running: Running):
     """Cookies of a browser that has signed in with the key."""
     context = browser.new_context()

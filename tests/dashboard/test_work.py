@@ -66,6 +66,32 @@ class TestUpload:
         assert failed
 
 
+class TestLabels:
+    def test_come_by_a_table(self, open_page, running: Running, tmp_path):
+        with Pretext(running.url, running.key) as client:
+            dataset = client.datasets.wait(client.datasets.upload(running.folder / "plain.zip", name="Plain").id)
+            files = [sample.path for sample in client.datasets.samples(dataset.id)]
+        table = tmp_path / "labels.csv"
+        table.write_text("file,label\n" + "".join(f"{file},{'odd' if at % 2 else 'even'}\n" for at, file in enumerate(files)))
+        page = open_page(f"/datasets/{dataset.id}")
+        with page.expect_file_chooser() as chosen:
+            page.get_by_role("button", name="Upload labels").click()
+        chosen.value.set_files(table)
+        expect(page.locator(".counts li")).to_have_text(["even32", "odd32"])
+
+    def test_a_dataset_is_deleted_after_a_question(self, open_page, running: Running):
+        with Pretext(running.url, running.key) as client:
+            dataset = client.datasets.wait(client.datasets.upload(running.folder / "plain.zip", name="Doomed").id)
+        page = open_page(f"/datasets/{dataset.id}")
+        page.get_by_role("button", name="Delete").click()
+        page.get_by_role("button", name="Keep").click()
+        expect(page.get_by_role("alertdialog")).to_have_count(0)
+        page.get_by_role("button", name="Delete").click()
+        page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
+        expect(page.get_by_role("heading", level=1, name="Datasets")).to_be_visible()
+        expect(page.get_by_role("link", name="Doomed")).to_have_count(0)
+
+
 class TestTraining:
     def test_starts_from_the_form_grows_and_is_cancelled(self, open_page, running: Running):
         page = open_page(f"/new-job?dataset={running.dataset_id}")

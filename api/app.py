@@ -98,6 +98,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         embeddings.router,
         projects.router,
         members.router,
+        keys_api.own,
         keys_api.router,
         audit_api.router,
         webhooks.router,

@@ -36,6 +36,9 @@ _BODIES: dict[str, _Json] = {
     "update_project": {"most_running": 4},
     "create_member": {"name": "Ada", "role": "write"},
     "create_key": {"name": "laptop", "scope": "write"},
+    "create_webhook": {"url": "https://example.com/pretext", "events": ["job.*", "model.created"]},
+    "update_webhook": {"events": ["job.failed"]},
+    "rotate_webhook_secret": {"keep_hours": 24},
 }
 _NAMES = {"models": "config.json", "evaluations": "report.json", "embeddings": "embeddings-00000.parquet"}
 _QUERIES = {"put_labels": "?mode=merge"}

@@ -14,7 +14,7 @@ from api.webhooks.schemas import (
     DeliveryOut,
     DeliveryState,
     NewWebhookOut,
-    Rotation,
+    SecretRotation,
     WebhookOut,
     WebhookRequest,
     WebhookUpdate,
@@ -78,12 +78,12 @@ def delete_webhook(webhook_id: str, session: SessionDep) -> None:
 
 @router.post("/{webhook_id}/rotate", summary="Give a webhook a new secret", responses=responses(401, 403, 404, 409, 422))
 def rotate_webhook_secret(
-    webhook_id: str, session: SessionDep, services: ServicesDep, request: Annotated[Rotation | None, Body()] = None
+    webhook_id: str, session: SessionDep, services: ServicesDep, request: Annotated[SecretRotation | None, Body()] = None
 ) -> NewWebhookOut:
     """The new secret is in the answer this once. For a while everything is signed twice, so that receivers have time to change."""
     webhook = webhooks.get(session, webhook_id)
     key = signing_key(services.settings, make=True)
-    webhooks.rotate(session, webhook, key.print, timedelta(hours=(request or Rotation()).keep_hours))
+    webhooks.rotate(session, webhook, key.print, timedelta(hours=(request or SecretRotation()).keep_hours))
     return NewWebhookOut.of(webhook, secret=key.shown(webhook.id, webhook.secret_number))
 
 

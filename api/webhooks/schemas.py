@@ -67,12 +67,12 @@ class WebhookUpdate(BaseModel):
     """Your own notes."""
 
 
-class Rotation(BaseModel):
+class SecretRotation(BaseModel):
     """How to go over to a new secret."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    keep_hours: float = Field(default=24, ge=0, le=24 * 30)
+    keep_hours: float = Field(default=24, ge=0, le=24 * 30, strict=True)
     """Hours for which the old secret signs, too, beside the new one. 0: not at all, as when it has got into wrong hands."""
 
 

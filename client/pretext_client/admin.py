@@ -173,6 +173,10 @@ class Keys:
         """All, the newest first."""
         return self._http.pages("/v1/keys", {}, Key, lambda one: one.id)
 
+    def current(self) -> Key:
+        """The key that asks; any key may."""
+        return Key.of(self._http.json(Call("GET", "/v1/keys/current")))
+
     def create(
         self,
         name: str,

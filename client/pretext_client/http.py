@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from itertools import count
+from itertools import count, islice
 from json import JSONDecodeError
 from typing import Any, TypeVar
 
@@ -101,6 +101,14 @@ class Http:
         if response.is_error:
             raise self._refusal(response)
         return response.headers
+
+    def some(
+        self, path: str, params: Params, value: type[ValueT], cursor: Callable[[ValueT], str | int], most: int | None
+    ) -> Iterator[ValueT]:
+        """At most so many records of a list, and no larger pages than are needed for them; None: every record."""
+        if most is None:
+            return self.pages(path, params, value, cursor)
+        return islice(self.pages(path, {**params, "limit": min(_PAGE, most)}, value, cursor), most)
 
     def pages(self, path: str, params: Params, value: type[ValueT], cursor: Callable[[ValueT], str | int]) -> Iterator[ValueT]:
         """Every record of a list, page after page. `cursor` says how a record is named in `after`."""

@@ -206,6 +206,13 @@ class TestKeys:
         assert client.delete(f"/v1/keys/{made['id']}").json()["revoked_at"] is not None
         assert client.get("/v1/jobs", headers=new).status_code == 401
 
+    def test_tell_what_they_are_for(self, services: Services, client: httpx.Client):
+        with services.database.write() as session:
+            record, key = keys.create(session, "reader", "read")
+        told = client.get("/v1/keys/current", headers={"Authorization": f"Bearer {key}"}).json()
+        assert (told["id"], told["name"], told["scope"]) == (record.id, "reader", "read")
+        assert key not in str(told)
+
     def test_expire(self, services: Services, client: httpx.Client):
         with services.database.write() as session:
             record, key = keys.create(session, "short", "read", expires_at=datetime.now(UTC) + timedelta(hours=1))

@@ -54,7 +54,10 @@ def variables(server: Server, folder: Path) -> dict[str, str]:
         embedded = pretext.jobs.wait(pretext.jobs.embed(trained.model_id, dataset.id).id, check=True)
         pretext.models.download(trained.model_id, folder / "bundle")
         member = pretext.members.create("Grace", role="write")
+        webhook = pretext.webhooks.create("https://example.com/pretext", ["job.*"])
         ids = {
+            "WEBHOOK_ID": webhook.id,
+            "DELIVERY_ID": pretext.webhooks.test(webhook.id).id,
             "DATASET_ID": dataset.id,
             "JOB_ID": trained.id,
             "MODEL_ID": trained.model_id,

@@ -1,6 +1,6 @@
 """Keep webhooks, and what is on its way to them.
 
-Revision ID: 0012
+Revision ID: 0010
 Revises: 0009
 """
 
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = '0012'
+revision = '0010'
 down_revision = '0009'
 branch_labels = None
 depends_on = None

@@ -2,10 +2,10 @@
 
     python -m benchmarks.costs > ssl_core/spec/cost_table.py
 
-Encoders are run on torch's meta device, which computes nothing; a step of each task is run on the CPU around two encoders and at two
-sizes, and its cost is put down as a multiple of the encoder's and a rest by pixel. Memory is what tensors take at the same time at
-most, as `torch.cuda.max_memory_allocated` would count it. Both are slopes between two batch sizes, so that what does not grow with
-the batch is left out. Takes about three minutes on two cores.
+Encoders are run on torch's meta device, which computes nothing; a step of each task is run on the CPU around two encoders and at
+two sizes, and its cost is put down as a multiple of the encoder's and a rest by pixel. Memory is what tensors take at the same time
+at most, as `torch.cuda.max_memory_allocated` would count it. Both are slopes between two batch sizes, so that what does not grow
+with the batch is left out. Takes some ten minutes on two cores.
 """
 
 import sys
@@ -28,8 +28,7 @@ from ssl_core.spec.costs import seen_by
 _SIZES = (16, 32, 64, 96, 128, 224)
 _FRAMES = 8
 _AROUND = {"image": ("tiny", "resnet18"), "video": ("tiny3d", "r3d_18")}
-_HEAD = '''"""What encoders and tasks cost, as `python -m benchmarks.costs` has counted it. Made by that script; not to be edited by hand."""
-'''
+_HEAD = '"""What encoders and tasks cost, as `python -m benchmarks.costs` has counted it; not to be edited by hand."""\n'
 
 
 class Peak(TorchDispatchMode):
@@ -188,7 +187,6 @@ def bf16_share() -> float:
 
 def main() -> None:
     """Count, and write the table."""
-    torch.set_num_threads(1)
     encoders = encoder_table()
     parameters = {}
     for name, info in ENCODERS.items():
@@ -210,7 +208,7 @@ def main() -> None:
     for name, row in tasks.items():
         print(f'    "{name}": ({", ".join(f"{value:.5g}" for value in row)}),')
     print(
-        '}\n"""By task: multiple of what the encoder costs in FLOPs, more FLOPs by pixel; the same of bytes; parameters, by feature more."""\n'
+        '}\n"""By task: multiple of the encoder\'s FLOPs, and more by pixel; the same of bytes; parameters, and more by feature."""\n'
     )
     print(f"BF16_BYTES = {bf16_share():.2f}")
     print('"""Bytes of a step in bf16, as a share of those in fp32."""')

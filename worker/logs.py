@@ -22,7 +22,7 @@ _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE
 _SHORTEST_SECRET = 6
 _SECRETS = (
     (re.compile(r"pretext_[A-Za-z0-9_-]{12,}"), "pretext_[hidden]"),
-    (re.compile(r"(\w+://[^\s:/@]*:)[^\s@/]+@"), r"\1[hidden]@"),
+    (re.compile(r"(://[^\s:/@]{0,100}:)[^\s@/]{1,300}@"), r"\1[hidden]@"),
     (re.compile(r"(?i)(authorization:?\s*bearer\s+)\S+"), r"\1[hidden]"),
 )
 

@@ -60,9 +60,7 @@ class TestEstimate:
         spec = ResolvedPretrain.model_validate(client.post("/v1/jobs/estimate", json=body).json()["spec"])
         with services.database.write() as session:
             for seconds in (10.0, 30.0):
-                measurements.note(
-                    session, "A processor, 4 threads", spec, samples=2000, seconds=seconds, memory_bytes=3 * GB
-                )
+                measurements.note(session, "A processor, 4 threads", spec, samples=2000, seconds=seconds, memory_bytes=3 * GB)
         told = client.post("/v1/jobs/estimate", json=body).json()
         assert (told["memory"]["known"], told["memory"]["total_bytes"]) == ("measured", 3 * GB + 6_144_000)
         time = told["time"]

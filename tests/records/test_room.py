@@ -16,9 +16,7 @@ def waiting(database: Database, *sizes: float | None, device: str = "auto") -> l
     with database.write() as session:
         dataset_id = factories.dataset(session).id
         return [
-            factories.job(
-                session, dataset_id=dataset_id, device=device, memory_bytes=None if size is None else round(size * GB)
-            ).id
+            factories.job(session, dataset_id=dataset_id, device=device, memory_bytes=None if size is None else round(size * GB)).id
             for size in sizes
         ]
 

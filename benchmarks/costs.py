@@ -1,6 +1,6 @@
 """What a training costs by encoder and task: arithmetic and memory, counted by torch, written as a table that needs no torch.
 
-    python -m benchmarks.costs > ssl_core/spec/cost_table.py
+    python -m benchmarks.costs
 
 Encoders are run on torch's meta device, which computes nothing; a step of each task is run on the CPU around two encoders and at
 two sizes, and its cost is put down as a multiple of the encoder's and a rest by pixel. Memory is what tensors take at the same time
@@ -11,6 +11,7 @@ with the batch is left out. Takes some ten minutes on two cores.
 import sys
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from ssl_core.encoders import build_encoder, parameters_of
 from ssl_core.pretext import build_task
 from ssl_core.pretext.base import lay_out
-from ssl_core.spec import ENCODERS, TASKS, DatasetFacts, PretrainSpec, ResolvedEncoder, ResolvedPretrain, resolve
+from ssl_core.spec import ENCODERS, TASKS, DatasetFacts, PretrainSpec, ResolvedEncoder, ResolvedPretrain, SpecError, resolve
 from ssl_core.spec.costs import seen_by
 
 _SIZES = (16, 32, 64, 96, 128, 224)
 _FRAMES = 8
 _AROUND = {"image": ("tiny", "resnet18"), "video": ("tiny3d", "r3d_18")}
-_HEAD = '"""What encoders and tasks cost, as `python -m benchmarks.costs` has counted it; not to be edited by hand."""\n'
+_TABLE = Path(__file__).parent.parent / "ssl_core" / "spec" / "cost_table.py"
 
 
 class Peak(TorchDispatchMode):
@@ -97,8 +98,8 @@ def spec_of(task: str, encoder: str, size: int, precision: str = "fp32") -> Reso
     return resolve(PretrainSpec.model_validate({**asked, "precision": precision}), facts).on_device("cpu")
 
 
-def task_costs(spec: ResolvedPretrain) -> tuple[float, float, int]:
-    """Of a training step of a task, for a sample; and the parameters that it adds to the encoder's."""
+def task_costs(spec: ResolvedPretrain) -> tuple[float, float]:
+    """Of a training step of a task, for a sample."""
     torch.manual_seed(0)
     clips = spec.clip_frames is not None
     task = build_task(spec, build_encoder(spec.encoder, spec.image_size, clips=clips))
@@ -116,8 +117,32 @@ def task_costs(spec: ResolvedPretrain) -> tuple[float, float, int]:
             question = task.ask(images)
         task.training_step(question, optimizers)
 
-    flops, bytes_ = slope(step, 8, 16)
-    return flops, bytes_, parameters_of(task) - parameters_of(task.encoder)
+    return slope(step, 8, 16)
+
+
+def parameter_table() -> dict[str, dict[str, int]]:
+    """Trainable parameters that each task adds to each encoder that it can be had with."""
+    table: dict[str, dict[str, int]] = {}
+    for task, about in TASKS.items():
+        for encoder, info in ENCODERS.items():
+            if about.modality == "image" and info.modality == "video":
+                continue
+            spec = smallest_spec(task, encoder)
+            if spec is not None:
+                built = build_task(spec, build_encoder(spec.encoder, spec.image_size, clips=spec.clip_frames is not None))
+                table.setdefault(task, {})[encoder] = parameters_of(built) - parameters_of(built.encoder)
+        print(task, table[task], file=sys.stderr)
+    return table
+
+
+def smallest_spec(task: str, encoder: str) -> ResolvedPretrain | None:
+    """With the smallest usual images that task and encoder take; None if they never go together."""
+    for size in (64, 96, 224):
+        try:
+            return spec_of(task, encoder, size)
+        except SpecError:
+            continue
+    return None
 
 
 def fitted(rows: list[tuple[float, float]], found: list[float]) -> tuple[float, float]:
@@ -150,13 +175,13 @@ def encoder_table() -> dict[str, dict[int, tuple[int, int]]]:
 
 
 def task_table(encoders: dict[str, dict[int, tuple[int, int]]]) -> dict[str, tuple[float, ...]]:
-    """By task: multiple of the encoder's FLOPs, and more by pixel; the same of bytes; parameters, and more by feature."""
+    """By task: multiple of the encoder's FLOPs, and more by pixel; the same of bytes."""
     from ssl_core.spec import costs
 
     costs.ENCODER_COSTS = encoders  # what was counted just now
     table = {}
     for name, about in TASKS.items():
-        flops, bytes_, rows, heads = [], [], [], []
+        flops, bytes_, rows = [], [], []
         for encoder in _AROUND[about.modality]:
             for size in (32, 64):
                 spec = spec_of(name, encoder, size)
@@ -165,13 +190,10 @@ def task_table(encoders: dict[str, dict[int, tuple[int, int]]]) -> dict[str, tup
                 rows.append((seen.flops, seen.bytes, float(seen.pixels)))
                 flops.append(each[0])
                 bytes_.append(each[1])
-                heads.append((ENCODERS[encoder].features, each[2]))
-                print(name, encoder, size, f"{each[0]:.3g} {each[1]:.3g} {each[2]}", file=sys.stderr)
+                print(name, encoder, size, f"{each[0]:.3g} {each[1]:.3g}", file=sys.stderr)
         of_flops = fitted([(row[0], row[2]) for row in rows], flops)
         of_bytes = fitted([(row[1], row[2]) for row in rows], bytes_)
-        (less, few), (more, many) = heads[0], heads[-1]
-        by_feature = (many - few) / (more - less)
-        table[name] = (*of_flops, *of_bytes, few - by_feature * less, by_feature)
+        table[name] = tuple(float(f"{value:.5g}") for value in (*of_flops, *of_bytes))
     return table
 
 
@@ -193,25 +215,36 @@ def main() -> None:
         network = build_encoder(ResolvedEncoder(name=name, stem="standard"), 224, clips=info.modality == "video")
         parameters[name] = parameters_of(network)
     tasks = task_table(encoders)
-    print(_HEAD)
-    print("ENCODER_COSTS: dict[str, dict[int, tuple[float, int]]] = {")
-    for key, sizes in encoders.items():
-        print(f'    "{key}": {{{", ".join(f"{size}: ({flops}, {kilobytes})" for size, (flops, kilobytes) in sizes.items())}}},')
-    print(
-        '}\n"""By encoder and stem, and side in pixels: millions of FLOPs and kilobytes of a step, for an image or 8 frames."""\n'
-    )
-    print("PARAMETERS: dict[str, int] = {")
-    for name, count in parameters.items():
-        print(f'    "{name}": {count},')
-    print('}\n"""Trainable parameters of the encoders."""\n')
-    print("TASK_COSTS: dict[str, tuple[float, float, float, float, float, float]] = {")
-    for name, row in tasks.items():
-        print(f'    "{name}": ({", ".join(f"{value:.5g}" for value in row)}),')
-    print(
-        '}\n"""By task: multiple of the encoder\'s FLOPs, and more by pixel; the same of bytes; parameters, and more by feature."""\n'
-    )
-    print(f"BF16_BYTES = {bf16_share():.2f}")
-    print('"""Bytes of a step in bf16, as a share of those in fp32."""')
+    # At the end: until then the old table is what this script itself works with.
+    _TABLE.write_text(written(encoders, parameters, tasks, parameter_table(), bf16_share()), encoding="utf-8")
+
+
+def written(
+    encoders: dict[str, dict[int, tuple[float, int]]],
+    parameters: dict[str, int],
+    tasks: dict[str, tuple[float, ...]],
+    added: dict[str, dict[str, int]],
+    bf16: float,
+) -> str:
+    """The table as a module."""
+    parts = [
+        '"""What encoders and tasks cost, as `python -m benchmarks.costs` has counted it; not to be edited by hand."""',
+        _dictionary("ENCODER_COSTS", "dict[str, dict[int, tuple[float, int]]]", encoders),
+        '"""By encoder and stem, and side in pixels: millions of FLOPs and kilobytes of a step, for an image or 8 frames."""',
+        _dictionary("PARAMETERS", "dict[str, int]", parameters),
+        '"""Trainable parameters of the encoders."""',
+        _dictionary("TASK_COSTS", "dict[str, tuple[float, float, float, float]]", tasks),
+        '"""By task: multiple of the encoder\'s FLOPs, and more by pixel; the same of bytes."""',
+        _dictionary("TASK_PARAMETERS", "dict[str, dict[str, int]]", added),
+        '"""Trainable parameters that a task adds to an encoder."""',
+        f'BF16_BYTES = {bf16:.2f}\n"""Bytes of a step in bf16, as a share of those in fp32."""',
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _dictionary(name: str, type_: str, entries: dict[str, Any]) -> str:
+    lines = [f"    {key!r}: {value!r},".replace("'", '"') for key, value in entries.items()]
+    return "\n".join([f"\n{name}: {type_} = {{", *lines, "}"])
 
 
 if __name__ == "__main__":

@@ -11,11 +11,13 @@ from records.errors import MemoryShortError
 from records.models import Worker
 from records.queries import measurements, workers
 from ssl_core.spec import DatasetFacts, ResolvedPretrain
-from ssl_core.spec.costs import Memory, activations_of, dataset_bytes, flops_of, memory_of
+from ssl_core.spec.costs import Memory, activations_of, dataset_bytes, memory_of, samples_of, sort_of
 
 _CPU_THREAD_FLOPS, _GPU_FLOPS = 12e9, 2e13
 """Arithmetic a second of a device that nothing was trained on yet: so wide a guess that it is told to be one."""
 _USUAL_THREADS = 4
+_MOST_OFF = 1.5
+"""By how much an estimate of memory may be too high: a job is refused only where even that much less is too much."""
 _THREADS = re.compile(r", (\d+) threads$")
 
 
@@ -50,6 +52,14 @@ class OnDevice:
         if self.worker is None or self.worker.memory_bytes is None:
             return None
         return self.needed <= self.worker.memory_bytes
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether it cannot run even if the estimate is far too high. A dataset that a CPU maps leaves when others need room."""
+        if self.worker is None or self.worker.memory_bytes is None:
+            return False
+        mapped = self.parts.dataset if self.spec.device != "cuda" else 0
+        return (self.needed - mapped) / _MOST_OFF > self.worker.memory_bytes
 
     @property
     def largest_batch(self) -> int | None:
@@ -135,9 +145,9 @@ class Estimate:
         """See whether some worker has the memory.
 
         Raises:
-            MemoryShortError: those that are alive all have less.
+            MemoryShortError: those that are alive all have much less.
         """
-        if any(one.fits is not False for one in self.on):
+        if not all(one.hopeless for one in self.on):
             return
         largest = max(self.on, key=lambda one: (one.worker.memory_bytes or 0) if one.worker is not None else 0)
         assert largest.worker is not None
@@ -159,8 +169,6 @@ class Estimate:
         return max(1, self._samples() // self.best.spec.batch_size)
 
     def _samples(self) -> int:
-        from ssl_core.spec.costs import samples_of
-
         return samples_of(self.best.spec, self.facts)
 
 
@@ -179,17 +187,18 @@ def _on(session: Session, spec: ResolvedPretrain, facts: DatasetFacts, worker: W
     spec = spec.on_device("cuda" if worker is not None and worker.device == "cuda" else "cpu")
     name = worker.device_name if worker is not None else None
     parts = memory_of(spec, facts, worker.memory_bytes if worker is not None else None)
-    own = measurements.memory(session, name, spec)
+    sort = sort_of(spec)
+    own = measurements.memory(session, name, sort)
     # What a GPU's process takes of it besides tensors is not among what PyTorch counts.
     outside = parts.process if spec.device == "cuda" else 0
-    known = measurements.speed(session, name, spec)
+    known = measurements.speed(session, name, sort)
     return OnDevice(
         worker=worker,
         count=count,
         spec=spec,
         parts=parts,
         measured_bytes=None if own is None else own + parts.dataset + outside,
-        speed=known or measurements.Speed(_guess(spec, name) / flops_of(spec), measured=False, trainings=0),
+        speed=known or measurements.Speed(_guess(spec, name) / sort.flops, measured=False, trainings=0),
         guessed=known is None,
     )
 

@@ -3,12 +3,14 @@
 The table is made by `python -m benchmarks.costs`; how far the figures are off is in `benchmarks/LOG.md`.
 """
 
+import json
 import math
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import pairwise
 
 from ssl_core.spec.clips import clips_of, span_of
-from ssl_core.spec.cost_table import BF16_BYTES, ENCODER_COSTS, PARAMETERS, TASK_COSTS
+from ssl_core.spec.cost_table import BF16_BYTES, ENCODER_COSTS, PARAMETERS, TASK_COSTS, TASK_PARAMETERS
 from ssl_core.spec.encoders import ENCODERS
 from ssl_core.spec.pretrain import DatasetFacts, ResolvedPretrain
 from ssl_core.spec.tasks import ClipOrder, Jigsaw, RelativePosition, Rotation, SimCLR, VideoGan, VideoRotation
@@ -19,6 +21,8 @@ _FLOAT = 4
 _TABLE_FRAMES = 8
 _PROCESS = {"cpu": 500 << 20, "cuda": 600 << 20}
 """Memory of a process that has loaded PyTorch: all of it on a CPU, CUDA's context on a GPU."""
+_NOT_COUNTED = (1.0, 0.0, 1.0, 0.0)
+"""Of a task that is not in the table: that of the encoder alone."""
 _ALWAYS_FP32 = {"gan", "video_gan"}
 """Tasks whose largest part is computed in fp32 whatever was asked for."""
 
@@ -61,6 +65,46 @@ class Memory:
         return self.parameters + self.gradients + self.optimizer + self.dataset + self.process
 
 
+@dataclass(frozen=True)
+class Sort:
+    """What trainings have in common that take the same on the same device."""
+
+    key: str
+    """SHA-256, of everything that memory and speed depend on."""
+    encoder: str
+    stem: str
+    task: str
+    image_size: int
+    clip_frames: int | None
+    batch_size: int
+    precision: str
+    flops: float
+    """Of a step, for one sample."""
+
+
+def sort_of(spec: ResolvedPretrain) -> Sort:
+    """The sort of a training."""
+    told = {
+        "encoder": spec.encoder.model_dump(),
+        "task": spec.task.model_dump(),
+        "sizes": [spec.image_size, spec.clip_frames, spec.batch_size],
+        "precision": spec.precision,
+        "optimizer": spec.optimizer.name,
+        "follow_knn": spec.follow_knn,
+    }
+    return Sort(
+        key=sha256(json.dumps(told, sort_keys=True).encode()).hexdigest(),
+        encoder=spec.encoder.name,
+        stem=spec.encoder.stem,
+        task=spec.task.name,
+        image_size=spec.image_size,
+        clip_frames=spec.clip_frames,
+        batch_size=spec.batch_size,
+        precision=spec.precision,
+        flops=flops_of(spec),
+    )
+
+
 def seen_by(spec: ResolvedPretrain) -> Seen:
     """What the encoder is shown of one sample, and what that costs by itself."""
     views, side, frames = _views(spec)
@@ -101,28 +145,28 @@ def _between(table: dict[int, tuple[float, int]], side: int, column: int) -> flo
     for low, high in pairwise(sides):
         if low <= side <= high:
             before, after = table[low][column], table[high][column]
-            return before * (after / before) ** (math.log(side / low) / math.log(high / low))
+            return float(before * (after / before) ** (math.log(side / low) / math.log(high / low)))
     nearest = sides[0] if side < sides[0] else sides[-1]
     return table[nearest][column] * (side / nearest) ** 2
 
 
 def parameters_of(spec: ResolvedPretrain) -> int:
     """Trainable parameters of the encoder and of what the task adds to it."""
-    *_, own, by_feature = TASK_COSTS[spec.task.name]
-    return PARAMETERS[spec.encoder.name] + max(0, round(own + by_feature * ENCODERS[spec.encoder.name].features))
+    added = TASK_PARAMETERS.get(spec.task.name, {})
+    return PARAMETERS[spec.encoder.name] + added.get(spec.encoder.name, max(added.values(), default=0))
 
 
 def flops_of(spec: ResolvedPretrain) -> float:
     """FLOPs of a training step for one sample of the batch."""
     seen = seen_by(spec)
-    times, by_pixel = TASK_COSTS[spec.task.name][:2]
+    times, by_pixel, *_ = TASK_COSTS.get(spec.task.name, _NOT_COUNTED)
     return times * seen.flops + by_pixel * seen.pixels
 
 
 def activations_of(spec: ResolvedPretrain) -> float:
     """Bytes that one more sample in the batch takes."""
     seen = seen_by(spec)
-    times, by_pixel = TASK_COSTS[spec.task.name][2:4]
+    *_, times, by_pixel = TASK_COSTS.get(spec.task.name, _NOT_COUNTED)
     half = spec.precision == "bf16" and spec.task.name not in _ALWAYS_FP32
     return (times * seen.bytes + by_pixel * seen.pixels) * (BF16_BYTES if half else 1)
 

@@ -16,7 +16,9 @@ ESTIMATE = {
     "memory": {"total_bytes": 1_500_000_000, "activations_bytes": 1_000_000_000, "known": "computed"},
     "time": {"seconds": 3661.0, "seconds_per_epoch": 36.6, "samples_per_second": 546.0, "known": "measured", "basis": "1 training"},
     "disk": {"cache_bytes": 6_144_000, "known": "computed"},
-    "workers": [{"device": "cpu", "device_name": "A CPU", "count": 2, "memory_bytes": 10**9, "needed_bytes": 15 * 10**8, "fits": False}],
+    "workers": [
+        {"device": "cpu", "device_name": "A CPU", "count": 2, "memory_bytes": 10**9, "needed_bytes": 15 * 10**8, "fits": False}
+    ],
     "largest_batch_size": 64,
     "note": None,
 }

@@ -10,6 +10,7 @@ from records.ids import new_id
 from records.models import Job, Model, ModelFile
 from records.queries import datasets, events, jobs, measurements, models
 from ssl_core.spec import ENCODERS, ResolvedPretrain
+from ssl_core.spec.costs import sort_of
 from ssl_core.spec.evaluate import EvaluateAfter
 from worker.kinds.base import Workplace
 
@@ -74,7 +75,9 @@ class Pretrain:
         timed = job.attempt == 1 and job.retry_of is None and steps >= _FEWEST_STEPS
         own = max(1, int(peak) - int(result["memory"].get("dataset_bytes", 0)))
         samples = steps * spec.batch_size if timed else 0
-        measurements.note(session, self._device_name, spec, samples=samples, seconds=seconds if timed else 0.0, memory_bytes=own)
+        measurements.note(
+            session, self._device_name, sort_of(spec), samples=samples, seconds=seconds if timed else 0.0, memory_bytes=own
+        )
 
     @staticmethod
     def _evaluate(session: Session, job: Job, asked: dict[str, Any]) -> None:

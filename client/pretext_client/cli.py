@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pretext_client import cli_admin, cli_embeddings, cli_evaluations, cli_labels, cli_models, cli_webhooks
+from pretext_client import cli_admin, cli_embeddings, cli_evaluations, cli_jobs, cli_labels, cli_models, cli_webhooks
 from pretext_client import settings as given
 from pretext_client.cli_models import Limit
 from pretext_client.progress import download_with_bar, pictures_with_bar, upload_with_bar, watch_job
@@ -44,6 +44,7 @@ app.command()(cli_admin.workers)
 app.command()(cli_admin.audit)
 app.command()(cli_labels.label)
 app.command()(cli_labels.labels)
+cli_jobs.add_to(app)
 
 
 @app.callback()

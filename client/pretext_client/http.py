@@ -17,7 +17,7 @@ from pretext_client.retry import PASSING, Retry, repeatable, retry_after
 from pretext_client.types import Value
 
 ValueT = TypeVar("ValueT", bound=Value)
-Params = Mapping[str, str | int | None]
+Params = Mapping[str, str | int | tuple[str, ...] | None]
 _PAGE = 100
 
 
@@ -112,11 +112,9 @@ class Http:
 
     def pages(self, path: str, params: Params, value: type[ValueT], cursor: Callable[[ValueT], str | int]) -> Iterator[ValueT]:
         """Every record of a list, page after page. `cursor` says how a record is named in `after`."""
-        after: str | int | None = None
+        after = params.get("after")
         while True:
-            page = self.json(
-                Call("GET", path, {"limit": _PAGE, **params, "after": after if after is not None else params.get("after")})
-            )
+            page = self.json(Call("GET", path, {"limit": _PAGE, **params, "after": after}))
             found = [value.of(one) for one in page["data"]]
             yield from found
             if not page["has_more"] or not found:

@@ -36,8 +36,9 @@ def create_job(
 
     `"kind": "export"` makes another model of a `model_id`: one that ends at a `stage`, or comes in other `formats`.
 
-    A pretraining that is estimated to take more memory than any worker that is alive has is refused as `insufficient_memory`, with
-    the largest `batch_size` that fits; `"check_memory": false` tries it all the same. `POST /v1/jobs/estimate` tells before.
+    A pretraining that is estimated to take far more memory than any worker that is alive has (half as much again, as estimates
+    err) is refused as `insufficient_memory`, with the largest `batch_size` that fits; `"check_memory": false` tries it all the
+    same. `POST /v1/jobs/estimate` tells before.
     """
     job, new = service.create(session, request, idempotency_key)
     if new:

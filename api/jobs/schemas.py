@@ -54,7 +54,7 @@ class PretrainRequest(PretrainSpec):
     evaluate: EvaluateAfter | None = None
     """What to evaluate the encoder by when it is trained, as a job of its own; `{}` for everything by default. None: nothing."""
     check_memory: bool = True
-    """Refuse it at once if it is estimated to take more memory than any worker that is alive has. Estimates err: `false` tries."""
+    """Refuse it at once if it is estimated to take far more memory than any worker that is alive has; `false` tries it."""
     priority: Priority = 0
     metadata: Metadata = Field(default_factory=dict)
 

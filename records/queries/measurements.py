@@ -69,6 +69,7 @@ class Speed:
 def note(session: Session, device_name: str, sort: Sort, *, samples: int, seconds: float, memory_bytes: int | None) -> None:
     """Keep what a training has taken. Without `samples`, its memory alone."""
     id_ = _id(device_name, sort)
+    at = now(session)
     known = session.get(Measurement, id_, with_for_update=True)
     if known is None:
         known = Measurement(
@@ -86,13 +87,14 @@ def note(session: Session, device_name: str, sort: Sort, *, samples: int, second
             seconds=0.0,
             flops=sort.flops,
             memory_bytes=0,
+            measured_at=at,
         )
         session.add(known)
     known.trainings += 1
     known.samples += samples
     known.seconds += seconds
     known.memory_bytes = memory_bytes or known.memory_bytes
-    known.measured_at = now(session)
+    known.measured_at = at
     session.flush()
 
 

@@ -1,6 +1,6 @@
 """The pages, in the order of the navigation. To add one, see CONTRIBUTING.md, "Add a page"."""
 
-from dashboard.pages import dataset, datasets, job, jobs, model, models, new_job
+from dashboard.pages import dataset, datasets, job, jobs, model, models, new_job, workers
 from dashboard.pages.base import Page
 
 PAGES: tuple[Page, ...] = (
@@ -11,6 +11,7 @@ PAGES: tuple[Page, ...] = (
     job.PAGE,
     models.PAGE,
     model.PAGE,
+    workers.PAGE,
 )
 
 __all__ = ["PAGES", "Page"]

@@ -15,6 +15,7 @@ ADDRESSES = {
     "job": "/jobs/{job_id}",
     "models": "/models",
     "model": "/models/{model_id}",
+    "workers": "/workers",
 }
 SERIOUS = {"serious", "critical"}
 

@@ -3,7 +3,7 @@
 from itertools import islice
 
 from nicegui import html, ui
-from pretext_client.types import Evaluation, Model
+from pretext_client.types import Dataset, Evaluation, Model
 
 from dashboard import words
 from dashboard.calls import ask, session, told
@@ -13,6 +13,7 @@ from dashboard.pages.models import task_of
 from dashboard.parts import basics
 
 _MOST_EVALUATIONS = 20
+_MOST_DATASETS = 100
 
 
 async def build(model_id: str) -> None:
@@ -41,8 +42,36 @@ async def _evaluations(model: Model) -> None:
             with html.div():
                 html.p(one.sentence)
                 html.p(f"{one.id} · {words.ago(one.created_at)}").classes("quiet small")
-        if not found:
-            basics.code(f"pretext evaluate {model.id}", "the command that evaluates it")
+        if session().rights.allow("write"):
+            await _evaluation_form(model)
+
+
+async def _evaluation_form(model: Model) -> None:
+    """Starts an evaluation on one of the newest datasets that have labels."""
+    ready: list[Dataset] = await ask(lambda pretext: list(pretext.datasets.list(state="ready", limit=_MOST_DATASETS)))
+    labelled = [one for one in ready if one.labels]
+    if not labelled:
+        html.p("An evaluation needs a dataset with labels: give one labels on its page.").classes("quiet small")
+        return
+    chosen = next((one.id for one in labelled if one.id == model.dataset_id), labelled[0].id)
+
+    def choose(dataset_id: str) -> None:
+        nonlocal chosen
+        chosen = dataset_id
+
+    async def evaluate() -> None:
+        with told():
+            job = await ask(lambda pretext: pretext.jobs.evaluate(model.id, chosen))
+            ui.navigate.to(f"/jobs/{job.id}")
+
+    with html.div().classes("actions"):
+        select = html.select().classes("field")
+        select.props["aria-label"] = "Dataset to evaluate on"
+        with select:
+            for one in labelled:
+                html.option(one.name, value=one.id).props("selected" if one.id == chosen else "")
+        select.on("change", lambda event: choose(str(event.args)), js_handler="(e) => emit(e.target.value)")
+        basics.button("Evaluate", evaluate)
 
 
 def _files(model: Model) -> None:

@@ -52,3 +52,16 @@ def test_a_job_leads_to_its_model(open_page, running: Running):
     page = open_page(f"/jobs/{running.job_id}")
     page.get_by_role("link", name="See the model").click()
     expect(page.get_by_role("heading", level=1, name=model.name)).to_be_visible()
+
+
+def test_an_evaluation_starts_from_the_form(open_page, running: Running):
+    model = _trained(running)
+    page = open_page(f"/models/{model.id}")
+    page.get_by_role("combobox", name="Dataset to evaluate on").select_option(running.dataset_id)
+    page.get_by_role("button", name="Evaluate").click()
+    page.wait_for_url("**/jobs/job_*")
+    with Pretext(running.url, running.key) as client:
+        job = client.jobs.get(page.url.rpartition("/")[2])
+        assert (job.kind, job.model_id, job.dataset_id) == ("evaluate", model.id, running.dataset_id)
+        if not job.ended:
+            client.jobs.cancel(job.id)

@@ -38,6 +38,7 @@ class Pretext:
         self, url: str | None = None, api_key: str | None = None, *, timeout: float = 60, retry: Retry | None = None
     ) -> None:
         self._http = Http(places.find(url, api_key), timeout, retry or Retry())
+        self._http.owner = self
         self.jobs = Jobs(self._http)
         self.datasets = Datasets(self._http, self.jobs)
         self.models = Models(self._http)

@@ -10,9 +10,11 @@ from typing import Any
 from urllib.parse import quote
 
 from pretext_client import pictures, sse
+from pretext_client.bound import Job
 from pretext_client.errors import ConnectionFailed, JobFailed, PretextError, Unavailable, WaitTimedOut
 from pretext_client.http import Call, Http
-from pretext_client.types import Event, Job, Metric, Picture
+from pretext_client.types import Event, Metric, Picture
+from pretext_client.types import Job as JobValue
 from pretext_client.upload import OnBytes
 
 _PATH = "/v1/jobs"
@@ -80,7 +82,7 @@ class Jobs:
         if init_from is not None:
             request["init_from"] = init_from
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        return Job.of(self._http.json(Call("POST", _PATH, headers=headers, json=request)))
+        return self._http.value(Call("POST", _PATH, headers=headers, json=request), Job)
 
     def evaluate(
         self,
@@ -115,7 +117,7 @@ class Jobs:
         if references:
             request["references"] = list(references)
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        return Job.of(self._http.json(Call("POST", _PATH, headers=headers, json=request)))
+        return self._http.value(Call("POST", _PATH, headers=headers, json=request), Job)
 
     def embed(
         self,
@@ -145,7 +147,7 @@ class Jobs:
         request: dict[str, Any] = {"kind": "embed", "model_id": model_id, "dataset_id": dataset_id, **settings}
         request |= {"stage": stage, "normalize": normalize}
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        return Job.of(self._http.json(Call("POST", _PATH, headers=headers, json=request)))
+        return self._http.value(Call("POST", _PATH, headers=headers, json=request), Job)
 
     def list(self, *, state: str | None = None, kind: str | None = None, dataset_id: str | None = None) -> Iterator[Job]:
         """All jobs, the newest first; pages are fetched as needed."""
@@ -153,7 +155,7 @@ class Jobs:
 
     def get(self, job_id: str) -> Job:
         """Read a job."""
-        return Job.of(self._http.json(Call("GET", _path(job_id))))
+        return self._http.value(Call("GET", _path(job_id)), Job)
 
     def cancel(self, job_id: str) -> Job:
         """Stop a job for good. One that runs is `cancelling` until its process has ended.
@@ -161,7 +163,7 @@ class Jobs:
         Raises:
             Conflict: it has ended already.
         """
-        return Job.of(self._http.json(Call("POST", f"{_path(job_id)}/cancel")))
+        return self._http.value(Call("POST", f"{_path(job_id)}/cancel"), Job)
 
     def pause(self, job_id: str) -> Job:
         """Stop a job for now. One that runs is `pausing` until it has written its checkpoint.
@@ -169,7 +171,7 @@ class Jobs:
         Raises:
             Conflict: it has ended already.
         """
-        return Job.of(self._http.json(Call("POST", f"{_path(job_id)}/pause")))
+        return self._http.value(Call("POST", f"{_path(job_id)}/pause"), Job)
 
     def resume(self, job_id: str) -> Job:
         """Let a paused job go on where it was.
@@ -177,7 +179,7 @@ class Jobs:
         Raises:
             Conflict: it has ended, or is still being paused.
         """
-        return Job.of(self._http.json(Call("POST", f"{_path(job_id)}/resume")))
+        return self._http.value(Call("POST", f"{_path(job_id)}/resume"), Job)
 
     def metrics(self, job_id: str) -> Iterator[Metric]:
         """The figures of a training, in order of its steps."""
@@ -237,7 +239,7 @@ class Jobs:
         job_id: str,
         *,
         timeout: float | None = None,
-        on_progress: Callable[[Job], None] | None = None,
+        on_progress: Callable[[JobValue], None] | None = None,
         check: bool = False,
         patience: float = _PATIENCE_SECONDS,
     ) -> Job:
@@ -294,8 +296,10 @@ class Jobs:
     def _stream(self, job_id: str, after: int) -> Iterator[Event]:
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
         with self._http.stream(Call("GET", f"{_path(job_id)}/events", headers=headers)) as response:
-            for message in sse.messages(sse.lines(response.iter_bytes())):
-                yield _event(message)
+            reader = sse.Reader()
+            for chunk in response.iter_bytes():
+                for message in reader.feed(chunk):
+                    yield _event(message)
 
 
 def _checked(job: Job) -> Job:

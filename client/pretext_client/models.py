@@ -10,10 +10,11 @@ from urllib.parse import quote
 
 from pretext_client import at_once
 from pretext_client.at_once import Image
+from pretext_client.bound import Job, Model
 from pretext_client.download import download_all
 from pretext_client.errors import TransferFailed
 from pretext_client.http import Call, Http
-from pretext_client.types import Embedded, Job, Model
+from pretext_client.types import Embedded
 from pretext_client.upload import OnBytes, form
 
 _PATH = "/v1/models"
@@ -31,7 +32,7 @@ class Models:
 
     def get(self, model_id: str) -> Model:
         """Read a model."""
-        return Model.of(self._http.json(Call("GET", _path(model_id))))
+        return self._http.value(Call("GET", _path(model_id)), Model)
 
     def upload(
         self,
@@ -65,7 +66,7 @@ class Models:
         notes = json.dumps(dict(metadata)) if metadata else None
         fields = {"encoder": encoder, "stem": stem, "image_size": str(image_size), "name": name, "metadata": notes}
         body = form(path, {key: value for key, value in fields.items() if value}, on_progress)
-        return Model.of(self._http.json(Call("POST", _PATH, headers={"Idempotency-Key": uuid.uuid4().hex}, body=body)))
+        return self._http.value(Call("POST", _PATH, headers={"Idempotency-Key": uuid.uuid4().hex}, body=body), Model)
 
     def embed(self, model_id: str, images: Iterable[Image], *, stage: str | None = None, normalize: bool = False) -> Embedded:
         """Embed a few images at once; `jobs.embed` is for whole datasets. More than 64 are sent 64 at a time.
@@ -113,7 +114,7 @@ class Models:
         if formats is not None:
             request["formats"] = list(formats)
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        return Job.of(self._http.json(Call("POST", "/v1/jobs", headers=headers, json=request)))
+        return self._http.value(Call("POST", "/v1/jobs", headers=headers, json=request), Job)
 
     def delete(self, model_id: str) -> None:
         """Delete a model and its files.

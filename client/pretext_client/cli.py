@@ -10,11 +10,12 @@ import typer
 
 from pretext_client import cli_admin, cli_embeddings, cli_evaluations, cli_labels, cli_models
 from pretext_client import settings as given
+from pretext_client.bound import Dataset, Job
 from pretext_client.cli_models import Limit
 from pretext_client.progress import download_with_bar, pictures_with_bar, upload_with_bar, watch_job
 from pretext_client.session import EXIT_FAILED, Options, Session, session
 from pretext_client.shown import bytes_, moment, outline
-from pretext_client.types import Dataset, Event, Job
+from pretext_client.types import Event
 
 _REFUSED_SHOWN = 10
 

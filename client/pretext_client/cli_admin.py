@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from pretext_client.admin import Project
 from pretext_client.cli_models import Limit
 from pretext_client.session import session
 from pretext_client.shown import bytes_, duration, moment
+from pretext_client.types import Project
 
 keys = typer.Typer(invoke_without_command=True)
 members = typer.Typer(invoke_without_command=True)

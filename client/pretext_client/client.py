@@ -12,7 +12,7 @@ from pretext_client.http import Http
 from pretext_client.jobs import Jobs
 from pretext_client.models import Models
 from pretext_client.retry import Retry
-from pretext_client.types import Encoder, Task
+from pretext_client.types import AuditEntry, Encoder, Task, Worker
 
 
 class Pretext:
@@ -61,11 +61,11 @@ class Pretext:
         """The networks that the server can train."""
         return catalogue.encoders(self._http)
 
-    def workers(self) -> Iterator[admin.Worker]:
+    def workers(self) -> Iterator[Worker]:
         """The workers, the newest first. For the server's administrators."""
         return admin.workers(self._http)
 
-    def audit(self, *, action: str | None = None, key_id: str | None = None) -> Iterator[admin.AuditEntry]:
+    def audit(self, *, action: str | None = None, key_id: str | None = None) -> Iterator[AuditEntry]:
         """Who did what, the newest first: everything, or one operation by its name in the OpenAPI document. For administrators."""
         return admin.audit(self._http, action=action, key_id=key_id)
 

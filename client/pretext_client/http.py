@@ -1,7 +1,7 @@
 """Requests to the server by httpx: the key, repetitions, and errors.
 
 `async_http.py` is the same for `await`. The two are all that is written twice; everything above them is made from its half for
-threads by `client/make_async.py`.
+threads by `client/make_async`.
 """
 
 import time

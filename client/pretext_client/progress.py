@@ -13,9 +13,10 @@ from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
+from pretext_client.bound import Dataset, Job, Model
 from pretext_client.client import Pretext
 from pretext_client.shown import bytes_, duration, harmless
-from pretext_client.types import Dataset, Event, Job, Model, Progress
+from pretext_client.types import Event, Progress
 from pretext_client.upload import Source
 
 _LINE_SECONDS = 5

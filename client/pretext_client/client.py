@@ -19,25 +19,32 @@ class Pretext:
     """A Pretext Server.
 
     >>> with Pretext() as pretext:  # doctest: +SKIP
-    ...     dataset = pretext.datasets.upload("pictures/")
-    ...     pretext.datasets.wait(dataset.id)
-    ...     job = pretext.jobs.wait(pretext.jobs.create(dataset.id, task="rotation", encoder="resnet18").id, check=True)
-    ...     pretext.models.download(job.model_id, "encoder/")
+    ...     dataset = pretext.datasets.upload("pictures/").wait()
+    ...     job = dataset.train("rotation", "resnet18", epochs=100).wait(check=True)
+    ...     job.model().download("encoder/")
 
     Args:
         url: default: `PRETEXT_URL`, else that of the server on this machine.
-        api_key: default: `PRETEXT_API_KEY`, else, for a server on this machine, the one that it keeps in its data folder.
+        api_key: default: `PRETEXT_API_KEY`, else what `pretext login` has stored, else, for a server on this machine, the one that
+            it keeps in its data folder.
         timeout: seconds that the server may be silent before a request fails.
         retry: how often and how fast requests are sent again that the server could not answer.
+        profile: name of a server that `pretext login` has stored. Default: `PRETEXT_PROFILE`, else `default`.
 
     Raises:
         PretextError: the URL is none.
     """
 
     def __init__(
-        self, url: str | None = None, api_key: str | None = None, *, timeout: float = 60, retry: Retry | None = None
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout: float = 60,
+        retry: Retry | None = None,
+        profile: str | None = None,
     ) -> None:
-        self._http = Http(places.find(url, api_key), timeout, retry or Retry())
+        self._http = Http(places.find(url, api_key, profile=profile), timeout, retry or Retry())
         self._http.owner = self
         self.jobs = Jobs(self._http)
         self.datasets = Datasets(self._http, self.jobs)
@@ -52,6 +59,11 @@ class Pretext:
     def url(self) -> str:
         """The server's address."""
         return self._http.place.url
+
+    @property
+    def has_key(self) -> bool:
+        """Whether a key was found to send."""
+        return self._http.place.key is not None
 
     def tasks(self) -> Iterator[Task]:
         """The pretext tasks that the server knows, with their settings."""

@@ -20,25 +20,32 @@ class AsyncPretext:
     """A Pretext Server.
 
     >>> async with AsyncPretext() as pretext:  # doctest: +SKIP
-    ...     dataset = await pretext.datasets.upload("pictures/")
-    ...     await pretext.datasets.wait(dataset.id)
-    ...     job = await pretext.jobs.wait((await pretext.jobs.create(dataset.id, task="rotation", encoder="resnet18")).id, check=True)
-    ...     await pretext.models.download(job.model_id, "encoder/")
+    ...     dataset = await (await pretext.datasets.upload("pictures/")).wait()
+    ...     job = await (await dataset.train("rotation", "resnet18", epochs=100)).wait(check=True)
+    ...     await (await job.model()).download("encoder/")
 
     Args:
         url: default: `PRETEXT_URL`, else that of the server on this machine.
-        api_key: default: `PRETEXT_API_KEY`, else, for a server on this machine, the one that it keeps in its data folder.
+        api_key: default: `PRETEXT_API_KEY`, else what `pretext login` has stored, else, for a server on this machine, the one that
+            it keeps in its data folder.
         timeout: seconds that the server may be silent before a request fails.
         retry: how often and how fast requests are sent again that the server could not answer.
+        profile: name of a server that `pretext login` has stored. Default: `PRETEXT_PROFILE`, else `default`.
 
     Raises:
         PretextError: the URL is none.
     """
 
     def __init__(
-        self, url: str | None = None, api_key: str | None = None, *, timeout: float = 60, retry: Retry | None = None
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout: float = 60,
+        retry: Retry | None = None,
+        profile: str | None = None,
     ) -> None:
-        self._http = AsyncHttp(places.find(url, api_key), timeout, retry or Retry())
+        self._http = AsyncHttp(places.find(url, api_key, profile=profile), timeout, retry or Retry())
         self._http.owner = self
         self.jobs = AsyncJobs(self._http)
         self.datasets = AsyncDatasets(self._http, self.jobs)
@@ -53,6 +60,11 @@ class AsyncPretext:
     def url(self) -> str:
         """The server's address."""
         return self._http.place.url
+
+    @property
+    def has_key(self) -> bool:
+        """Whether a key was found to send."""
+        return self._http.place.key is not None
 
     def tasks(self) -> AsyncIterator[Task]:
         """The pretext tasks that the server knows, with their settings."""

@@ -14,7 +14,7 @@ from ssl_core.spec.export import ExportSpec, ModelExport
 
 Kind = Literal["ingest", "pretrain", "evaluate", "embed", "export"]
 State = Literal["queued", "running", "pausing", "paused", "succeeded", "failed", "cancelling", "cancelled"]
-Priority = Annotated[int, Field(ge=-100, le=100, description="Jobs of a higher priority go first; -100 to 100.")]
+Priority = Annotated[int, Field(ge=-100, le=100, strict=True, description="Jobs of a higher priority go first; -100 to 100.")]
 
 _REQUEST_EXAMPLE: JsonValue = {
     "kind": "pretrain",

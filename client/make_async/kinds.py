@@ -15,7 +15,7 @@ FIRST = {"bound", "client"}
 Kind = Literal["plain", "waits", "iterates", "enters"]
 RESPONSE = {"iter_bytes": ("aiter_bytes", "iterates"), "read": ("aread", "waits")}
 HTTP: dict[str, Kind] = dict.fromkeys(("json", "value", "headers", "close", "sleep", "work"), "waits")
-HTTP |= {"pages": "iterates", "stream": "enters"}
+HTTP |= {"pages": "iterates", "some": "iterates", "stream": "enters"}
 Function = ast.FunctionDef
 Types = dict[str, str]
 """Names of variables, and the classes of what is in them; `[Class]` for a list of these."""

@@ -20,6 +20,7 @@ from pretext_client.errors import (
 )
 from pretext_client.loading import CannotLoad, load
 from pretext_client.retry import Retry
+from pretext_client.signatures import SignatureError, verify
 
 if TYPE_CHECKING:
     from pretext_client.aio.bound import AsyncDataset, AsyncEmbedding, AsyncEvaluation, AsyncJob, AsyncModel
@@ -47,12 +48,14 @@ __all__ = [
     "Pretext",
     "PretextError",
     "Retry",
+    "SignatureError",
     "TooLarge",
     "TransferFailed",
     "Unauthorized",
     "Unavailable",
     "WaitTimedOut",
     "load",
+    "verify",
 ]
 
 

@@ -77,6 +77,10 @@ class Keys:
         """All, the newest first."""
         return self._http.pages("/v1/keys", {}, Key, lambda one: one.id)
 
+    def current(self) -> Key:
+        """The key that asks; any key may."""
+        return self._http.value(Call("GET", "/v1/keys/current"), Key)
+
     def create(
         self,
         name: str,

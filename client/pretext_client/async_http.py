@@ -48,6 +48,18 @@ class AsyncHttp(Wire):
         self.check(response)
         return response.headers
 
+    async def some(
+        self, path: str, params: Params, value: type[ValueT], cursor: Callable[[ValueT], str | int], most: int | None
+    ) -> AsyncIterator[ValueT]:
+        """As of `Http.some`."""
+        left = most
+        sized = params if most is None else {**params, "limit": min(PAGE, most)}
+        async for one in self.pages(path, sized, value, cursor):
+            yield one
+            left = None if left is None else left - 1
+            if left == 0:
+                return
+
     async def pages(
         self, path: str, params: Params, value: type[ValueT], cursor: Callable[[ValueT], str | int]
     ) -> AsyncIterator[ValueT]:

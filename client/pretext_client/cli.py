@@ -18,6 +18,7 @@ from pretext_client import (
     cli_labels,
     cli_models,
     cli_start,
+    cli_webhooks,
 )
 from pretext_client.cli_parts import Root
 from pretext_client.console import Output
@@ -72,6 +73,7 @@ for name, group in (
     ("embeddings", cli_embeddings.app),
     ("tasks", cli_catalogue.tasks),
     ("encoders", cli_catalogue.encoders),
+    ("webhooks", cli_webhooks.app),
     ("keys", cli_admin.keys),
     ("members", cli_admin.members),
     ("projects", cli_admin.projects),

@@ -7,7 +7,7 @@ threads by `client/make_async`.
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import count
+from itertools import count, islice
 from typing import Any, ParamSpec, TypeVar
 
 import httpx
@@ -68,6 +68,14 @@ class Http(Wire):
         response = self._send(call)
         self.check(response)
         return response.headers
+
+    def some(
+        self, path: str, params: Params, value: type[ValueT], cursor: Callable[[ValueT], str | int], most: int | None
+    ) -> Iterator[ValueT]:
+        """At most so many records of a list, and no larger pages than are needed for them; None: every record."""
+        if most is None:
+            return self.pages(path, params, value, cursor)
+        return islice(self.pages(path, {**params, "limit": min(PAGE, most)}, value, cursor), most)
 
     def pages(self, path: str, params: Params, value: type[ValueT], cursor: Callable[[ValueT], str | int]) -> Iterator[ValueT]:
         """Every record of a list, page after page. `cursor` says how a record is named in `after`."""

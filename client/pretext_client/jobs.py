@@ -149,9 +149,18 @@ class Jobs:
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
         return self._http.value(Call("POST", _PATH, headers=headers, json=request), Job)
 
-    def list(self, *, state: str | None = None, kind: str | None = None, dataset_id: str | None = None) -> Iterator[Job]:
-        """All jobs, the newest first; pages are fetched as needed."""
-        return self._http.pages(_PATH, {"state": state, "kind": kind, "dataset_id": dataset_id}, Job, lambda job: job.id)
+    def list(
+        self,
+        *,
+        state: str | None = None,
+        kind: str | None = None,
+        dataset_id: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Job]:
+        """All jobs, the newest first; pages are fetched as needed. `after` is the id of one that the list goes on behind."""
+        wanted = {"state": state, "kind": kind, "dataset_id": dataset_id, "after": after}
+        return self._http.some(_PATH, wanted, Job, lambda job: job.id, limit)
 
     def get(self, job_id: str) -> Job:
         """Read a job."""
@@ -181,13 +190,13 @@ class Jobs:
         """
         return self._http.value(Call("POST", f"{_path(job_id)}/resume"), Job)
 
-    def metrics(self, job_id: str) -> Iterator[Metric]:
-        """The figures of a training, in order of its steps."""
-        return self._http.pages(f"{_path(job_id)}/metrics", {"limit": 1000}, Metric, lambda metric: metric.step)
+    def metrics(self, job_id: str, *, after: int | None = None) -> Iterator[Metric]:
+        """The figures of a training, in order of its steps; `after` is the last step that was seen."""
+        return self._http.pages(f"{_path(job_id)}/metrics", {"limit": 1000, "after": after}, Metric, lambda metric: metric.step)
 
-    def pictures(self, job_id: str) -> Iterator[Picture]:
-        """What a training drew before it began and at the end of each epoch, the oldest first."""
-        return pictures.listed(self._http, job_id)
+    def pictures(self, job_id: str, *, after: int | None = None, limit: int | None = None) -> Iterator[Picture]:
+        """What a training drew before it began and at the end of each epoch, the oldest first; `after` is the last epoch seen."""
+        return pictures.listed(self._http, job_id, after=after, limit=limit)
 
     def picture(self, job_id: str, epoch: int | None = None) -> bytes:
         """The file of an epoch, PNG or, of clips, animated WebP; None: of the newest.
@@ -217,7 +226,15 @@ class Jobs:
         """
         return pictures.download(self._http, job_id, directory, on_progress)
 
-    def events(self, job_id: str, *, after: int = 0, follow: bool = False, patience: float = _PATIENCE_SECONDS) -> Iterator[Event]:
+    def events(
+        self,
+        job_id: str,
+        *,
+        after: int = 0,
+        follow: bool = False,
+        patience: float = _PATIENCE_SECONDS,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Event]:
         """What happened to a job, in order.
 
         Args:
@@ -226,12 +243,14 @@ class Jobs:
             follow: go on with what happens, and with progress (without a number), until the job has ended. A connection that breaks
                 is made again, and no event is lost or seen twice.
             patience: seconds for which the server may be away meanwhile.
+            stop: is asked now and then, at least when the server says after some seconds of silence that it is still there: whether
+                to follow no longer.
 
         Raises:
             ConnectionFailed: the server was away for longer.
         """
         if follow:
-            return self._follow(job_id, after, patience)
+            return self._follow(job_id, after, patience, stop)
         return self._http.pages(f"{_path(job_id)}/events", {"after": after}, Event, lambda event: event.seq or 0)
 
     def wait(
@@ -277,12 +296,12 @@ class Jobs:
                 raise WaitTimedOut(f"{job_id} has not ended within {timeout:g} s; it goes on at the server")
             self._http.sleep(_POLL_SECONDS)
 
-    def _follow(self, job_id: str, after: int, patience: float) -> Iterator[Event]:
+    def _follow(self, job_id: str, after: int, patience: float, stop: Callable[[], bool]) -> Iterator[Event]:
         """Read the stream of events; open it anew where it breaks off before the job's end."""
         patient = _Patience(patience)
-        while True:
+        while not stop():
             try:
-                for event in self._stream(job_id, after):
+                for event in self._stream(job_id, after, stop):
                     patient.restore()
                     after = event.seq or after
                     yield event
@@ -293,11 +312,13 @@ class Jobs:
                     raise
             self._http.sleep(_POLL_SECONDS)
 
-    def _stream(self, job_id: str, after: int) -> Iterator[Event]:
+    def _stream(self, job_id: str, after: int, stop: Callable[[], bool]) -> Iterator[Event]:
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
         with self._http.stream(Call("GET", f"{_path(job_id)}/events", headers=headers)) as response:
             reader = sse.Reader()
             for chunk in response.iter_bytes():
+                if stop():
+                    return
                 for message in reader.feed(chunk):
                     yield _event(message)
 

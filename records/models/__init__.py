@@ -13,6 +13,7 @@ from records.models.model import Model, ModelFile
 from records.models.picture import JobPicture
 from records.models.project import DEFAULT_PROJECT, Member, Project, Usage
 from records.models.upload import Upload
+from records.models.webhook import Webhook, WebhookAttempt, WebhookDelivery
 from records.models.worker import Worker
 
 __all__ = [
@@ -34,5 +35,8 @@ __all__ = [
     "Project",
     "Upload",
     "Usage",
+    "Webhook",
+    "WebhookAttempt",
+    "WebhookDelivery",
     "Worker",
 ]

@@ -78,6 +78,10 @@ class AsyncKeys:
         """All, the newest first."""
         return self._http.pages("/v1/keys", {}, Key, lambda one: one.id)
 
+    async def current(self) -> Key:
+        """The key that asks; any key may."""
+        return await self._http.value(Call("GET", "/v1/keys/current"), Key)
+
     async def create(
         self,
         name: str,

@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator
 
 from pretext_client.async_http import AsyncHttp
-from pretext_client.types import Encoder, Task
+from pretext_client.catalogue import _filled
+from pretext_client.http import Call
+from pretext_client.types import Encoder, Json, Task
 
 
 def tasks(http: AsyncHttp) -> AsyncIterator[Task]:
@@ -14,3 +16,9 @@ def tasks(http: AsyncHttp) -> AsyncIterator[Task]:
 def encoders(http: AsyncHttp) -> AsyncIterator[Encoder]:
     """The networks."""
     return http.pages("/v1/encoders", {"limit": None}, Encoder, lambda encoder: encoder.name)
+
+
+async def job_schema(http: AsyncHttp) -> Json:
+    """JSON Schema of a pretraining's request, out of the server's OpenAPI document."""
+    schemas = (await http.json(Call("GET", "/openapi.json")))["components"]["schemas"]
+    return dict(_filled(schemas["PretrainRequest"], schemas))

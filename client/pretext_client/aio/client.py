@@ -11,9 +11,11 @@ from pretext_client.aio.embeddings import AsyncEmbeddings
 from pretext_client.aio.evaluations import AsyncEvaluations
 from pretext_client.aio.jobs import AsyncJobs
 from pretext_client.aio.models import AsyncModels
+from pretext_client.aio.uploads import AsyncUploads
+from pretext_client.aio.webhooks import AsyncWebhooks
 from pretext_client.async_http import AsyncHttp
 from pretext_client.retry import Retry
-from pretext_client.types import AuditEntry, Encoder, Task, Worker
+from pretext_client.types import AuditEntry, Encoder, Json, Task, Worker
 
 
 class AsyncPretext:
@@ -55,6 +57,8 @@ class AsyncPretext:
         self.projects = admin.AsyncProjects(self._http)
         self.members = admin.AsyncMembers(self._http)
         self.keys = admin.AsyncKeys(self._http)
+        self.webhooks = AsyncWebhooks(self._http)
+        self.uploads = AsyncUploads(self._http)
 
     @property
     def url(self) -> str:
@@ -73,6 +77,10 @@ class AsyncPretext:
     def encoders(self) -> AsyncIterator[Encoder]:
         """The networks that the server can train."""
         return catalogue.encoders(self._http)
+
+    async def job_schema(self) -> Json:
+        """JSON Schema of a pretraining as `jobs.create` takes it, with every `$ref` filled in."""
+        return await catalogue.job_schema(self._http)
 
     def workers(self) -> AsyncIterator[Worker]:
         """The workers, the newest first. For the server's administrators."""

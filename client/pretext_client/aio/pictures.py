@@ -13,9 +13,9 @@ from pretext_client.types import ModelFile, Picture
 from pretext_client.upload import OnBytes
 
 
-def listed(http: AsyncHttp, job_id: str) -> AsyncIterator[Picture]:
-    """All pictures of a job, the oldest epoch first; pages are fetched as needed."""
-    return http.pages(path_of(job_id), {}, Picture, lambda picture: picture.epoch)
+def listed(http: AsyncHttp, job_id: str, *, after: int | None = None, limit: int | None = None) -> AsyncIterator[Picture]:
+    """All pictures of a job, the oldest epoch first; pages are fetched as needed. `after` is the last epoch that was seen."""
+    return http.some(path_of(job_id), {"after": after}, Picture, lambda picture: picture.epoch, limit)
 
 
 async def content(http: AsyncHttp, job_id: str, epoch: int | None) -> bytes:

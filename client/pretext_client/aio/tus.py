@@ -9,7 +9,7 @@ from pretext_client.async_http import AsyncHttp
 from pretext_client.errors import Conflict, ConnectionFailed, NotFound, Unavailable
 from pretext_client.http import Body, Call
 from pretext_client.resume import Memory, Unfinished
-from pretext_client.tus import _CONTENT_TYPE, _PART_BYTES, _PATH, _PATIENCE, _TUS, NotTakenError, _path
+from pretext_client.tus import _PART_BYTES, _PATIENCE, CONTENT_TYPE, PATH, TUS, NotTakenError, _path
 from pretext_client.upload import OnBytes, Payload
 
 
@@ -71,16 +71,16 @@ class AsyncTransfer:
         """The upload and how much of it is at the server: the one that was begun before, else a new one."""
         if self._unfinished is not None:
             try:
-                answer = await self._http.headers(Call("HEAD", _path(self._unfinished), headers=_TUS))
+                answer = await self._http.headers(Call("HEAD", _path(self._unfinished), headers=TUS))
                 return self._unfinished, int(answer["upload-offset"])
             except NotFound:  # it has expired
                 self._memory.forget()
             except Conflict:  # a dataset was made of it, and this side did not hear of that
                 return self._unfinished, self._payload.size
         name = base64.b64encode(self._payload.name.encode("utf-8", "replace")).decode()
-        headers = {**_TUS, "Upload-Length": str(self._payload.size), "Upload-Metadata": f"filename {name}"}
+        headers = {**TUS, "Upload-Length": str(self._payload.size), "Upload-Metadata": f"filename {name}"}
         try:
-            location = (await self._http.headers(Call("POST", _PATH, headers=headers)))["location"]
+            location = (await self._http.headers(Call("POST", PATH, headers=headers)))["location"]
         except NotFound as error:
             raise NotTakenError from error
         self._unfinished = Unfinished(urlsplit(location).path.rpartition("/")[2])
@@ -90,8 +90,8 @@ class AsyncTransfer:
     async def _send_part(self, unfinished: Unfinished, start: int) -> int:
         """Send the next part. Gives where the one after it begins."""
         length = min(_PART_BYTES, self._payload.size - start)
-        body = Body(_CONTENT_TYPE, length, lambda: self._part(start, length))
-        headers = {**_TUS, "Upload-Offset": str(start)}
+        body = Body(CONTENT_TYPE, length, lambda: self._part(start, length))
+        headers = {**TUS, "Upload-Offset": str(start)}
         return int((await self._http.headers(Call("PATCH", _path(unfinished), headers=headers, body=body)))["upload-offset"])
 
     def _part(self, start: int, length: int) -> Iterator[bytes]:

@@ -116,8 +116,8 @@ def version(context: typer.Context) -> None:
 
 
 def main() -> None:
-    """Run the command."""
-    app()
+    """Run the command, under its name even as `python -m pretext_client.cli`."""
+    app(prog_name="pretext")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,10 @@ class Meter(Protocol):
     """Something that shows how far things are."""
 
     def show(self, what: str, done: float | None, total: float | None, told: str, below: str = "") -> None:
-        """Show how much of `what` is done, with a few figures beside and below it. The total is None as long as nobody knows it."""
+        """Show how much of `what` is done, with a few figures beside it and lines of them below.
+
+        The total is None as long as nobody knows it.
+        """
 
     def say(self, message: str) -> None:
         """Show a message that stays."""
@@ -86,7 +89,7 @@ class LineMeter:
         self._what, self._ended = what, ended
         self._next = time.monotonic() + _LINE_SECONDS
         share = f"{done / total:.0%}  " if done is not None and total else ""
-        self.say("  ".join(filter(None, (f"{what}  {share}{told}", below))))
+        self.say("  ".join(filter(None, (f"{what}  {share}{told}", *below.splitlines()))))
 
     def say(self, message: str) -> None:
         self._console.print(message, markup=False, highlight=False, soft_wrap=True)
@@ -208,10 +211,10 @@ def watch_job(
             if event.type == "progress":
                 progress = Progress.of(event.data)
                 if last is not None and last.phase != progress.phase:
-                    show_progress(shown, _completed(last, progress, early=early))
-                if progress.loss is not None and progress.unit == "steps":
+                    show_progress(shown, _completed(last, progress, early=early), losses)
+                if console.is_terminal and progress.loss is not None and progress.unit == "steps":
                     losses.append(progress.loss)
-                show_progress(shown, progress, losses if console.is_terminal else ())
+                show_progress(shown, progress, losses)
                 last = progress
             elif message := _message(event):
                 shown.say(message)
@@ -226,7 +229,7 @@ def watch_job(
                 break
         job = client.jobs.get(job_id)
         if last is not None and job.state == "succeeded":
-            show_progress(shown, _completed(last, job.progress or last, early=early))
+            show_progress(shown, _completed(last, job.progress or last, early=early), losses)
     return job
 
 
@@ -265,10 +268,13 @@ def _ends_early(event: Event) -> bool:
 def show_progress(shown: Meter, progress: Progress, losses: Sequence[float] = ()) -> None:
     """Show how far a job is, with a curve of the losses so far."""
     verb = _VERBS.get(progress.phase, progress.phase.capitalize())
-    below = "  ".join(_figures(progress))
-    if len(losses) > 1 and progress.unit == "steps":
-        below += f"\nloss {losses[0]:.3f} {spark(losses)} {losses[-1]:.3f}"
-    shown.show(harmless(verb), progress.done, progress.total, "  ".join(_share(progress)), below)
+    below = ["  ".join(_figures(progress))]
+    if progress.unit == "steps":
+        if len(losses) > 1:
+            below.append(f"loss {losses[0]:.3f} {spark(losses)} {losses[-1]:.3f}")
+        if progress.verdict is not None and progress.verdict.state != "too_early":
+            below.append(harmless(progress.verdict.sentence.partition(". ")[0]))
+    shown.show(harmless(verb), progress.done, progress.total, "  ".join(_share(progress)), "\n".join(below))
 
 
 def _share(progress: Progress) -> Iterator[str]:
@@ -293,8 +299,6 @@ def _figures(progress: Progress) -> Iterator[str]:
         yield f"accuracy {progress.accuracy:.0%}"
     if progress.images_per_second is not None:
         yield f"{progress.images_per_second:,.0f} images/s"
-    if progress.verdict is not None and progress.verdict.state != "too_early":
-        yield harmless(progress.verdict.sentence.partition(". ")[0])
     if progress.clips_per_second is not None:
         yield f"{progress.clips_per_second:,.{0 if progress.clips_per_second >= 10 else 1}f} clips/s"
 

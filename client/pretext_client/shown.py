@@ -46,6 +46,8 @@ def outline(found: object) -> str:
         return ", ".join(f"{key} {outline(value)}" for key, value in found.items()) or "none"
     if isinstance(found, list):
         return ", ".join(map(outline, found)) or "none"
+    if isinstance(found, bool):
+        return "yes" if found else "no"
     return f"{found:,}" if isinstance(found, int) else str(found)
 
 

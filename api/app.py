@@ -13,8 +13,8 @@ from api.datasets import endpoints as datasets
 from api.embeddings import endpoints as embeddings
 from api.evaluations import endpoints as evaluations
 from api.health import endpoints as health
+from api.jobs import again, pictures
 from api.jobs import endpoints as jobs
-from api.jobs import pictures
 from api.keys import endpoints as keys_api
 from api.labels import endpoints as labels
 from api.limits import Limiter
@@ -92,6 +92,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         catalogue.router,
         jobs.router,
         pictures.router,
+        again.router,
         models.router,
         embedding.router,
         evaluations.router,

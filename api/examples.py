@@ -32,6 +32,8 @@ _BODIES: dict[str, _Json] = {
         "encoder": {"name": "resnet18"},
         "epochs": 100,
     },
+    "estimate_job": {"kind": "pretrain", "dataset_id": "$DATASET_ID", "task": {"name": "jigsaw"}, "encoder": {"name": "resnet18"}},
+    "retry_job": {"from_start": True},
     "create_project": {"name": "vision-lab", "most_running": 2},
     "update_project": {"most_running": 4},
     "create_member": {"name": "Ada", "role": "write"},

@@ -68,6 +68,10 @@ class Settings(BaseSettings):
     """Trainings that one worker runs at a time. Ingests run beside them."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """What a worker trains on. `auto`: the GPU if there is one."""
+    worker_memory_bytes: int | None = Field(default=None, ge=1)
+    """Memory that the jobs of one worker may take together, in bytes. Default: all of its GPU's, or of the machine's."""
+    passed_over_seconds: float = Field(default=300, ge=0)
+    """Seconds that smaller jobs may go before one that has no room in a worker's memory yet; then that one comes next."""
     warm: bool = True
     """Whether a worker keeps a process with PyTorch loaded, so that a training begins seconds earlier; it takes about 350 MB."""
     embed_at_once: bool = True

@@ -180,6 +180,8 @@ class Half:
         kinds = {self.kind_of(source, call, types) for call in calls} - {"plain"}
         if not kinds:
             return "plain"
+        if opens(function):
+            return "enters"
         if yields(function) or (kinds == {"iterates"} and _returns_iterator(function)):
             return "iterates"
         return "waits"
@@ -248,6 +250,11 @@ def top_level(source: Source) -> list[str]:
 def yields(function: Function) -> bool:
     """Whether it is a generator."""
     return any(isinstance(one, ast.Yield | ast.YieldFrom) for one in _own(function))
+
+
+def opens(function: Function) -> bool:
+    """Whether it is a context manager."""
+    return any(isinstance(one, ast.Name) and one.id == "contextmanager" for one in function.decorator_list)
 
 
 def _own(function: ast.AST) -> list[ast.AST]:

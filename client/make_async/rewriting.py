@@ -3,7 +3,7 @@
 import ast
 import re
 
-from kinds import RESPONSE, Function, Half, Source, Types, top_level, yields
+from kinds import RESPONSE, Function, Half, Source, Types, opens, top_level, yields
 
 MAGIC = {"__enter__": "__aenter__", "__exit__": "__aexit__"}
 DRAINS = {
@@ -34,7 +34,7 @@ class Writer:
         return "\n\n\n".join(parts) + "\n"
 
     def _imports(self, source: Source) -> str:
-        lines = ["from collections.abc import AsyncIterator"]
+        lines = ["from collections.abc import AsyncIterator", "from contextlib import asynccontextmanager"]
         kept = [name for name in top_level(source) if not self._half.is_made(source, name)]
         if kept:
             lines.append(f"from pretext_client.{source.name} import {', '.join(kept)}")
@@ -83,7 +83,7 @@ class Writer:
         """Change a function's text."""
         kind = self._half.kinds.get((owner or source.name, function.name), "plain")
         types = self._half.local(source, function, owner)
-        generator = kind == "iterates" and yields(function)
+        generator = kind in {"iterates", "enters"} and yields(function)
         if kind == "waits" or generator or function.name in MAGIC:
             edits.put(function.lineno, function.col_offset, "async ")
         if function.name in MAGIC:
@@ -91,9 +91,20 @@ class Writer:
         if kind == "iterates" and function.returns is not None:
             start = function.returns
             edits.put(start.lineno, start.col_offset, "Async")
+        if kind == "enters" and opens(function):
+            self._context(function, edits)
         if kind != "plain":
             for statement in function.body:
                 self.waiting(source, statement, types, edits)
+
+    def _context(self, function: Function, edits: "Edits") -> None:
+        """Make a context manager one for `async with`."""
+        for one in function.decorator_list:
+            if isinstance(one, ast.Name) and one.id == "contextmanager":
+                edits.put(one.lineno, one.col_offset, "async")
+        for each in ast.walk(function.returns) if function.returns is not None else ():
+            if isinstance(each, ast.Name) and each.id == "Iterator":
+                edits.put(each.lineno, each.col_offset, "Async")
 
     def waiting(self, source: Source, node: ast.AST, types: Types, edits: "Edits", parent: ast.AST | None = None) -> None:
         """Put `await` and `async` before what waits."""

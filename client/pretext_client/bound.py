@@ -46,6 +46,15 @@ class Dataset(Owned, types.Dataset):
         """
         return _client(self).jobs.create(self.id, task=task, encoder=encoder, **settings)
 
+    def estimate(
+        self,
+        task: str | Mapping[str, Any] | None = None,
+        encoder: str | Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> types.Estimate:
+        """Memory and time that `train` would take, without starting it; as of `jobs.estimate`."""
+        return _client(self).jobs.estimate(self.id, task=task, encoder=encoder, **settings)
+
     def report(self) -> types.Report:
         """What ingest found; as of `datasets.report`."""
         return _client(self).datasets.report(self.id)
@@ -91,13 +100,27 @@ class Job(Owned, types.Job):
         """Let it go on where it was paused."""
         return _client(self).jobs.resume(self.id)
 
+    def retry(self, *, from_start: bool = False, again: bool = False) -> "Job":
+        """Do it again, if it has failed or was cancelled; as of `jobs.retry`."""
+        return _client(self).jobs.retry(self.id, from_start=from_start, again=again)
+
+    def checkpoints(self) -> tuple[types.Checkpoint, ...]:
+        """The places that it can go on from, the oldest first."""
+        return _client(self).jobs.checkpoints(self.id)
+
+    def logs(self, *, lines: int | None = None, follow: bool = False) -> Iterator[str]:
+        """What its process wrote, piece by piece; as of `jobs.logs`."""
+        return _client(self).jobs.logs(self.id, lines=lines, follow=follow)
+
     def events(self, *, after: int = 0, follow: bool = False) -> Iterator[types.Event]:
         """What happened to it, in order; as of `jobs.events`."""
         return _client(self).jobs.events(self.id, after=after, follow=follow)
 
-    def metrics(self) -> Iterator[types.Metric]:
-        """The figures of a training, in order of its steps."""
-        return _client(self).jobs.metrics(self.id)
+    def metrics(
+        self, *, after: int | None = None, points: int | None = None, names: Sequence[str] | None = None
+    ) -> Iterator[types.Metric]:
+        """The figures of a training, in order of its steps; as of `jobs.metrics`."""
+        return _client(self).jobs.metrics(self.id, after=after, points=points, names=names)
 
     def pictures(self) -> Iterator[types.Picture]:
         """What a training drew after each epoch, the oldest first."""

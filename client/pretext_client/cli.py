@@ -13,6 +13,7 @@ from pretext_client import (
     cli_completion,
     cli_datasets,
     cli_embeddings,
+    cli_estimate,
     cli_evaluations,
     cli_jobs,
     cli_labels,
@@ -39,7 +40,9 @@ app = typer.Typer(
 for verb in (
     cli_datasets.upload,
     cli_start.train,
+    cli_estimate.estimate,
     cli_jobs.watch,
+    cli_jobs.logs,
     cli_jobs.pictures,
     cli_models.download,
     cli_start.evaluate,
@@ -49,6 +52,7 @@ for verb in (
     cli_jobs.pause,
     cli_jobs.resume,
     cli_jobs.cancel,
+    cli_jobs.retry,
     cli_datasets.report,
     cli_datasets.delete,
     cli_labels.label,
@@ -62,6 +66,7 @@ for verb in (
     app.command()(verb)
 
 cli_jobs.app.command("create")(cli_start.train)
+cli_jobs.app.command()(cli_estimate.estimate)
 for verb in (cli_start.evaluate, cli_start.embed, cli_start.export, cli_compare.compare):
     cli_models.app.command()(verb)
 

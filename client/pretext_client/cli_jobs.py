@@ -1,5 +1,6 @@
-"""`pretext jobs`, and `watch`, `pictures`, `cancel`, `pause`, `resume`: everything that takes time."""
+"""`pretext jobs`, and `watch`, `logs`, `pictures`, `cancel`, `pause`, `resume`, `retry`: everything that takes time."""
 
+import sys
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -7,13 +8,13 @@ from typing import Annotated
 import typer
 
 from pretext_client import types
-from pretext_client.cli_parts import JobId, Limit, OfDataset, group, listing
+from pretext_client.cli_parts import JobId, Limit, OfDataset, Watch, group, listing
 from pretext_client.progress import figure, pictures_with_bar, stopped_early
 from pretext_client.session import EXIT_FAILED, session
-from pretext_client.shown import duration, moment, outline
-from pretext_client.watching import follow, outcome
+from pretext_client.shown import bytes_, duration, harmless, moment, outline
+from pretext_client.watching import follow, outcome, queued
 
-app = group("Trainings and all else that takes time: list, show, wait, pause, cancel.")
+app = group("Trainings and all else that takes time: list, show, watch, logs, pause, cancel, retry.")
 
 
 @app.command()
@@ -118,13 +119,53 @@ def events(context: typer.Context, job: JobId, limit: Limit = 1000) -> None:
 
 
 @app.command()
-def metrics(context: typer.Context, job: JobId, limit: Limit = 1000) -> None:
+def logs(
+    context: typer.Context,
+    job: JobId,
+    lines: Annotated[int | None, typer.Option("--lines", "-n", min=1, help="The last so many lines alone.")] = None,
+    follow_: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")] = False,
+) -> None:
+    """Show what a job's process wrote, with its messages."""
+    with session(context) as run:
+        run.interrupted = f"Stopped following; the job goes on. Come back with: {run.prefix} logs {job} --follow"
+        for text in run.client.jobs.logs(job, lines=lines, follow=follow_):
+            if run.output.as_json:  # one document a line: a log that is followed has no end for long
+                run.output.json({"text": text})
+            else:
+                sys.stdout.write(harmless(text))
+            sys.stdout.flush()
+
+
+@app.command()
+def metrics(
+    context: typer.Context,
+    job: JobId,
+    name: Annotated[
+        list[str] | None, typer.Option("--name", help="Only this figure, such as loss; several times. Default: all.")
+    ] = None,
+    points: Annotated[
+        int | None, typer.Option(min=4, help="Most points of each figure, its extremes among them. Default: all.")
+    ] = None,
+    limit: Limit = 1000,
+) -> None:
     """List the figures of a training, in order of its steps."""
     with session(context) as run:
-        found = list(islice(run.client.jobs.metrics(job), limit))
+        found = list(islice(run.client.jobs.metrics(job, points=points, names=name or None), limit))
         names = list(dict.fromkeys(name for one in found for name in one.values))
         rows = [(one.step, one.epoch, *(figure(one.values.get(name)) for name in names)) for one in found]
         run.output.table(("step", "epoch", *names), found, rows)
+
+
+@app.command()
+def checkpoints(context: typer.Context, job: JobId) -> None:
+    """List the checkpoints that a job can go on from."""
+    with session(context) as run:
+        found = run.client.jobs.checkpoints(job)
+        rows = [
+            (one.step, one.attempt, bytes_(one.bytes or 0), moment(one.at) if one.at is not None else None, one.available)
+            for one in found
+        ]
+        run.output.table(("step", "attempt", "size", "stored", "available"), found, rows)
 
 
 @app.command()
@@ -149,3 +190,17 @@ def resume(context: typer.Context, job: JobId) -> None:
     with session(context) as run:
         found = run.client.jobs.resume(job)
         run.output.value(found, f"{found.id}  {found.state}")
+
+
+@app.command()
+def retry(
+    context: typer.Context,
+    job: JobId,
+    from_start: Annotated[bool, typer.Option("--from-start", help="Begin anew, even if there is a checkpoint.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Make another retry, even if it was retried before.")] = False,
+    watch_: Watch = False,
+) -> None:
+    """Do a failed or cancelled job again, from its last checkpoint if there is one."""
+    with session(context) as run:
+        found = run.client.jobs.retry(job, from_start=from_start, again=again)
+        queued(run, found, watch=watch_, told=f", retries {job}")

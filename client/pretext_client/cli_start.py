@@ -10,32 +10,38 @@ import typer
 
 from pretext_client import cli_embeddings, completing
 from pretext_client import settings as given
+from pretext_client.bound import Dataset
 from pretext_client.cli_parts import DatasetRef, ModelId, Settings, Watch
 from pretext_client.errors import InvalidRequest
 from pretext_client.session import Session, session
 from pretext_client.watching import ingested, queued
 
+TaskName = Annotated[
+    str | None,
+    typer.Option(
+        "--task",
+        help="The pretext task; `pretext tasks` lists them. Default: rotation, of clips for videos.",
+        autocompletion=completing.tasks,
+    ),
+]
+EncoderName = Annotated[
+    str | None, typer.Option("--encoder", help="The network; `pretext encoders` lists them.", autocompletion=completing.encoders)
+]
+InitFrom = Annotated[
+    str | None,
+    typer.Option(
+        help="Id of a model to begin with, instead of random weights; `pretext models` lists them.",
+        autocompletion=completing.models,
+    ),
+]
+
 
 def train(
     context: typer.Context,
     dataset: DatasetRef,
-    task: Annotated[
-        str | None,
-        typer.Option(
-            help="The pretext task; `pretext tasks` lists them. Default: rotation, of clips for videos.",
-            autocompletion=completing.tasks,
-        ),
-    ] = None,
-    encoder: Annotated[
-        str | None, typer.Option(help="The network; `pretext encoders` lists them.", autocompletion=completing.encoders)
-    ] = None,
-    init_from: Annotated[
-        str | None,
-        typer.Option(
-            help="Id of a model to begin with, instead of random weights; `pretext models` lists them.",
-            autocompletion=completing.models,
-        ),
-    ] = None,
+    task: TaskName = None,
+    encoder: EncoderName = None,
+    init_from: InitFrom = None,
     set_: Settings = None,
     evaluate: Annotated[
         bool, typer.Option("--evaluate", help="Find out afterwards how many labels it saves; the dataset needs labels for that.")
@@ -43,20 +49,28 @@ def train(
     watch: Watch = False,
 ) -> None:
     """Pretrain an encoder. Everything but the dataset has a good default."""
-    with _settings():
-        settings = given.parse(set_ or ())
-        task_settings = given.named(settings, "task", task)
-        encoder_settings = given.named(settings, "encoder", encoder)
-        init_from = given.single(settings, "init_from", init_from)
+    settings = pretraining(task, encoder, init_from, set_)
     if evaluate:
         settings.setdefault("evaluate", {})
     with session(context) as run:
         found = ingested(run, run.client.datasets.find(dataset))
-        encoder_or_none = encoder_settings or None
-        task_settings = {"name": "video_rotation" if found.kind == "video" else "rotation", **task_settings}
-        with _suggestions(run, task_settings, encoder_settings):
-            job = run.client.jobs.create(found.id, task=task_settings, encoder=encoder_or_none, init_from=init_from, **settings)
+        with suggestions(run, settings):
+            job = run.client.jobs.create(found.id, **settings_for(found, settings))
         queued(run, job, watch=watch)
+
+
+def pretraining(task: str | None, encoder: str | None, init_from: str | None, set_: list[str] | None) -> dict[str, Any]:
+    """What a training is asked for by, as `jobs.create` takes it. A `--set` that cannot be understood is wrong usage."""
+    with understood():
+        settings = given.parse(set_ or ())
+        named = {"task": given.named(settings, "task", task), "encoder": given.named(settings, "encoder", encoder) or None}
+        return {**settings, **named, "init_from": given.single(settings, "init_from", init_from)}
+
+
+def settings_for(dataset: Dataset, settings: dict[str, Any]) -> dict[str, Any]:
+    """The same with a task that fits the dataset, where only settings of the task are given or nothing."""
+    name = "video_rotation" if dataset.kind == "video" else "rotation"
+    return {**settings, "task": {"name": name, **settings["task"]}}
 
 
 def evaluate(
@@ -85,7 +99,7 @@ def evaluate(
     watch: Watch = False,
 ) -> None:
     """Find out how many labels an encoder saves."""
-    with _settings():
+    with understood():
         settings = given.parse(set_ or ())
         protocols = given.protocols(settings, protocol)
         references = given.single(settings, "references", reference or None)
@@ -111,7 +125,7 @@ def embed(
 ) -> None:
     """Embed a few images at once, or a whole dataset into Parquet files."""
     images = [Path(one) for one in what]
-    with _settings():
+    with understood():
         settings = given.parse(set_ or ())
     with session(context) as run:
         if all(path.is_file() for path in images):
@@ -144,7 +158,7 @@ def export(
 
 
 @contextmanager
-def _settings() -> Iterator[None]:
+def understood() -> Iterator[None]:
     """A `--set` that cannot be understood is wrong usage."""
     try:
         yield
@@ -153,7 +167,7 @@ def _settings() -> Iterator[None]:
 
 
 @contextmanager
-def _suggestions(run: Session, task: dict[str, Any], encoder: dict[str, Any]) -> Iterator[None]:
+def suggestions(run: Session, settings: dict[str, Any]) -> Iterator[None]:
     """Names that may have been meant, where the server knows no such task or encoder."""
     try:
         yield
@@ -161,9 +175,9 @@ def _suggestions(run: Session, task: dict[str, Any], encoder: dict[str, Any]) ->
         known: Iterable[Any] = ()
         asked = ""
         if error.param in {"task", "task.name"}:
-            known, asked = run.client.tasks(), str(task.get("name"))
+            known, asked = run.client.tasks(), str(settings["task"].get("name"))
         elif error.param in {"encoder", "encoder.name"}:
-            known, asked = run.client.encoders(), str(encoder.get("name"))
+            known, asked = run.client.encoders(), str((settings["encoder"] or {}).get("name"))
         names = [str(one.name) for one in known]
         meant = get_close_matches(asked, names, n=2) if asked not in names else []
         if meant:

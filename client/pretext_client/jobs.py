@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pretext_client import pictures, sse
+from pretext_client import logs, pictures, sse
 from pretext_client.bound import Job
 from pretext_client.errors import ConnectionFailed, JobFailed, PretextError, Unavailable, WaitTimedOut
 from pretext_client.http import Call, Http
-from pretext_client.types import Event, Metric, Picture
+from pretext_client.types import Checkpoint, Estimate, Event, Metric, Picture
 from pretext_client.types import Job as JobValue
 from pretext_client.upload import OnBytes
 
@@ -73,6 +73,37 @@ class Jobs:
             NotFound: there is no such dataset, or no such model.
             Conflict: the dataset is not ready.
         """
+        request = self._pretraining(dataset_id, task, encoder, init_from, settings)
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        return self._http.value(Call("POST", _PATH, headers=headers, json=request), Job)
+
+    def estimate(
+        self,
+        dataset_id: str,
+        *,
+        task: str | Mapping[str, Any] | None = None,
+        encoder: str | Mapping[str, Any] | None = None,
+        init_from: str | None = None,
+        **settings: Any,
+    ) -> Estimate:
+        """Memory and time that a pretraining would take, and which workers can run it. Takes what `create` takes; makes nothing.
+
+        Raises:
+            InvalidRequest: a setting does not exist or is impossible; `param` names it.
+            NotFound: there is no such dataset, or no such model.
+            Conflict: the dataset is not ready.
+        """
+        request = self._pretraining(dataset_id, task, encoder, init_from, settings)
+        return self._http.value(Call("POST", f"{_PATH}/estimate", json=request), Estimate)
+
+    def _pretraining(
+        self,
+        dataset_id: str,
+        task: str | Mapping[str, Any] | None,
+        encoder: str | Mapping[str, Any] | None,
+        init_from: str | None,
+        settings: Mapping[str, Any],
+    ) -> dict[str, Any]:
         if task is None:
             dataset = self._http.json(Call("GET", f"/v1/datasets/{quote(dataset_id, safe='')}"))
             task = "video_rotation" if dataset.get("kind") == "video" else "rotation"
@@ -81,8 +112,7 @@ class Jobs:
             request["encoder"] = _named(encoder)
         if init_from is not None:
             request["init_from"] = init_from
-        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        return self._http.value(Call("POST", _PATH, headers=headers, json=request), Job)
+        return request
 
     def evaluate(
         self,
@@ -190,9 +220,77 @@ class Jobs:
         """
         return self._http.value(Call("POST", f"{_path(job_id)}/resume"), Job)
 
-    def metrics(self, job_id: str, *, after: int | None = None) -> Iterator[Metric]:
-        """The figures of a training, in order of its steps; `after` is the last step that was seen."""
+    def retry(self, job_id: str, *, from_start: bool = False, again: bool = False, idempotency_key: str | None = None) -> Job:
+        """Do a job again that has failed or was cancelled: a new job, which goes on from the last checkpoint that is still there.
+
+        Args:
+            job_id: the job.
+            from_start: begin anew, even if there is a checkpoint.
+            again: make another retry, even if the job was retried before. Else a retry that has not ended is the answer.
+            idempotency_key: of a request that was perhaps sent before, and shall be carried out once; default: a new one.
+
+        Raises:
+            Conflict: it is in another state, was retried already, or what it needs was deleted.
+        """
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        asked = {"from_start": from_start, "again": again}
+        return self._http.value(Call("POST", f"{_path(job_id)}/retry", headers=headers, json=asked), Job)
+
+    def checkpoints(self, job_id: str) -> tuple[Checkpoint, ...]:
+        """The places that a job can go on from, the oldest first."""
+        page = self._http.json(Call("GET", f"{_path(job_id)}/checkpoints"))
+        return tuple(Checkpoint.of(one) for one in page["data"])
+
+    def logs(
+        self, job_id: str, *, lines: int | None = None, follow: bool = False, patience: float = _PATIENCE_SECONDS
+    ) -> Iterator[str]:
+        """What a job's process wrote, and its messages, piece by piece.
+
+        Args:
+            job_id: the job.
+            lines: begin with the last so many lines; None: with the oldest that is kept.
+            follow: go on with what comes, until the job has ended.
+            patience: seconds for which the server may be away meanwhile.
+
+        Raises:
+            NotFound: there is no such job.
+            ConnectionFailed: the server was away for longer.
+        """
+        patient = _Patience(patience)
+        after: int | None = None
+        while True:
+            try:
+                ended = not follow or self.get(job_id).ended  # asked first: what is read afterwards is all of it
+                part = logs.read(self._http, _path(job_id), after=after or 0, lines=lines if after is None else None)
+                patient.restore()
+            except (ConnectionFailed, Unavailable):
+                if not follow or patient.at_end():
+                    raise
+            else:
+                yield from part.pieces(part.start if after is None and lines is not None else after or 0)
+                after = part.end
+                if ended:
+                    return
+            self._http.sleep(_POLL_SECONDS)
+
+    def metrics(
+        self, job_id: str, *, after: int | None = None, points: int | None = None, names: Sequence[str] | None = None
+    ) -> Iterator[Metric]:
+        """The figures of a training, in order of its steps.
+
+        Args:
+            job_id: the job.
+            after: the last step that was seen; with `points`, those of later steps.
+            points: most points of each figure, at least 4; its extremes, first and last are among them. None: all.
+            names: of the figures, such as `loss`. None: all.
+        """
+        if points is not None or names is not None:
+            return self._sampled(job_id, after, points, names)
         return self._http.pages(f"{_path(job_id)}/metrics", {"limit": 1000, "after": after}, Metric, lambda metric: metric.step)
+
+    def _sampled(self, job_id: str, after: int | None, points: int | None, names: Sequence[str] | None) -> Iterator[Metric]:
+        asked = {"limit": 1000, "after": after, "points": points, "name": tuple(names) if names is not None else None}
+        return self._http.pages(f"{_path(job_id)}/metrics", asked, Metric, lambda metric: metric.step)
 
     def pictures(self, job_id: str, *, after: int | None = None, limit: int | None = None) -> Iterator[Picture]:
         """What a training drew before it began and at the end of each epoch, the oldest first; `after` is the last epoch seen."""

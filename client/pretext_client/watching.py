@@ -9,12 +9,12 @@ from pretext_client.session import EXIT_FAILED, Session
 from pretext_client.types import Event
 
 
-def queued(run: Session, job: Job, *, watch: bool) -> None:
+def queued(run: Session, job: Job, *, watch: bool, told: str = "") -> None:
     """Watch a new job to its end, or say how to."""
     if watch:
         follow(run, job.id)
     else:
-        run.output.value(job, f"{job.id}  {job.state}. Watch it with: {run.prefix} watch {job.id}")
+        run.output.value(job, f"{job.id}  {job.state}{told}. Watch it with: {run.prefix} watch {job.id}")
 
 
 def ingested(run: Session, dataset: Dataset) -> Dataset:

@@ -14,7 +14,7 @@ from pretext_client.retry import PASSING, Retry, repeatable, retry_after
 from pretext_client.types import Value
 from pretext_client.types.base import Owned
 
-Params = Mapping[str, str | int | None]
+Params = Mapping[str, str | int | tuple[str, ...] | None]
 ValueT = TypeVar("ValueT", bound=Value)
 PAGE = 100
 """Records of a page of a list."""

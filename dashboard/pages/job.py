@@ -180,6 +180,8 @@ class _View:
         with self._results, basics.card("What came of it" if job.state == "succeeded" else "What it is about"):
             pairs = [("Model", job.model_id), ("Evaluation", job.evaluation_id), ("Embeddings", job.embedding_id)]
             basics.facts([(name, value) for name, value in pairs if value])
+            if job.model_id:
+                basics.link("See the model", f"/models/{job.model_id}")
             if job.evaluate and job.evaluate.get("job_id"):
                 basics.link("See the evaluation that follows", f"/jobs/{job.evaluate['job_id']}")
             if self._trains and job.model_id:

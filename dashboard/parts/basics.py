@@ -25,6 +25,8 @@ _STATES = {
     "succeeded": ("good", "Succeeded"),
     "failed": ("bad", "Failed"),
     "cancelled": ("off", "Cancelled"),
+    "alive": ("good", "Alive"),
+    "gone": ("bad", "Gone"),
 }
 
 

@@ -8,6 +8,8 @@ from records.models.evaluation import Evaluation
 from records.models.event import JobEvent
 from records.models.job import Job
 from records.models.key import ApiKey
+from records.models.log import JobLog
+from records.models.measurement import Measurement
 from records.models.metric import JobMetric
 from records.models.model import Model, ModelFile
 from records.models.picture import JobPicture
@@ -26,8 +28,10 @@ __all__ = [
     "Evaluation",
     "Job",
     "JobEvent",
+    "JobLog",
     "JobMetric",
     "JobPicture",
+    "Measurement",
     "Member",
     "Model",
     "ModelFile",

@@ -2,6 +2,7 @@
 
 import pytest
 from playwright.sync_api import expect
+from pretext_client import Pretext
 
 from tests.dashboard.conftest import SCREENSHOTS, Running
 
@@ -12,6 +13,9 @@ ADDRESSES = {
     "new-job": "/new-job",
     "jobs": "/jobs",
     "job": "/jobs/{job_id}",
+    "models": "/models",
+    "model": "/models/{model_id}",
+    "workers": "/workers",
 }
 SERIOUS = {"serious", "critical"}
 
@@ -21,8 +25,10 @@ SERIOUS = {"serious", "critical"}
 def test_every_page_is_accessible_and_fits(open_page, running: Running, width: int, theme: str):
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page = open_page("/datasets", width=width, theme=theme)
+    with Pretext(running.url, running.key) as client:
+        ids = {"dataset_id": running.dataset_id, "job_id": running.job_id, "model_id": client.jobs.get(running.job_id).model_id}
     for name, address in ADDRESSES.items():
-        page.goto(running.url + address.format(dataset_id=running.dataset_id, job_id=running.job_id))
+        page.goto(running.url + address.format(**ids))
         expect(page.locator("h1")).to_be_visible()
         expect(page.locator(".skeleton")).to_have_count(0)
         page.wait_for_load_state("networkidle")

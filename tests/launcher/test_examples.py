@@ -17,7 +17,7 @@ from launcher.shapes import generate, write_zip
 from records.settings import Settings
 from tests import factories
 
-IN_ORDER = ["pause_job", "resume_job", "cancel_job", "append", "delete_upload"]
+IN_ORDER = ["pause_job", "resume_job", "cancel_job", "retry_job", "append", "delete_upload"]
 """Of one thing, one after the other."""
 LAST = ["delete_labels", "delete_embedding", "delete_evaluation", "delete_model", "delete_dataset"]
 """When nothing else needs it any more."""

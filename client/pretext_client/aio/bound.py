@@ -41,6 +41,15 @@ class AsyncDataset(Owned, types.Dataset):
         """
         return await _client(self).jobs.create(self.id, task=task, encoder=encoder, **settings)
 
+    async def estimate(
+        self,
+        task: str | Mapping[str, Any] | None = None,
+        encoder: str | Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> types.Estimate:
+        """Memory and time that `train` would take, without starting it; as of `jobs.estimate`."""
+        return await _client(self).jobs.estimate(self.id, task=task, encoder=encoder, **settings)
+
     async def report(self) -> types.Report:
         """What ingest found; as of `datasets.report`."""
         return await _client(self).datasets.report(self.id)
@@ -86,13 +95,27 @@ class AsyncJob(Owned, types.Job):
         """Let it go on where it was paused."""
         return await _client(self).jobs.resume(self.id)
 
+    async def retry(self, *, from_start: bool = False, again: bool = False) -> "AsyncJob":
+        """Do it again, if it has failed or was cancelled; as of `jobs.retry`."""
+        return await _client(self).jobs.retry(self.id, from_start=from_start, again=again)
+
+    async def checkpoints(self) -> tuple[types.Checkpoint, ...]:
+        """The places that it can go on from, the oldest first."""
+        return await _client(self).jobs.checkpoints(self.id)
+
+    def logs(self, *, lines: int | None = None, follow: bool = False) -> AsyncIterator[str]:
+        """What its process wrote, piece by piece; as of `jobs.logs`."""
+        return _client(self).jobs.logs(self.id, lines=lines, follow=follow)
+
     def events(self, *, after: int = 0, follow: bool = False) -> AsyncIterator[types.Event]:
         """What happened to it, in order; as of `jobs.events`."""
         return _client(self).jobs.events(self.id, after=after, follow=follow)
 
-    def metrics(self) -> AsyncIterator[types.Metric]:
-        """The figures of a training, in order of its steps."""
-        return _client(self).jobs.metrics(self.id)
+    def metrics(
+        self, *, after: int | None = None, points: int | None = None, names: Sequence[str] | None = None
+    ) -> AsyncIterator[types.Metric]:
+        """The figures of a training, in order of its steps; as of `jobs.metrics`."""
+        return _client(self).jobs.metrics(self.id, after=after, points=points, names=names)
 
     def pictures(self) -> AsyncIterator[types.Picture]:
         """What a training drew after each epoch, the oldest first."""

@@ -4,6 +4,7 @@ import json
 import os
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -18,7 +19,7 @@ from pretext_client.cache import Cache
 from pretext_client.errors import TransferFailed
 from pretext_client.http import Call
 from pretext_client.loading import CannotLoad
-from pretext_client.models import _PATH, _path
+from pretext_client.models import _CHUNK, _PATH, _path
 from pretext_client.types import Embedded, ModelFile
 from pretext_client.upload import OnBytes, form
 
@@ -32,9 +33,12 @@ class AsyncModels:
     def __init__(self, http: AsyncHttp) -> None:
         self._http = http
 
-    def list(self, *, dataset_id: str | None = None, task: str | None = None) -> AsyncIterator[AsyncModel]:
-        """All models, the newest first; pages are fetched as needed."""
-        return self._http.pages(_PATH, {"dataset_id": dataset_id, "task": task}, AsyncModel, lambda model: model.id)
+    def list(
+        self, *, dataset_id: str | None = None, task: str | None = None, after: str | None = None, limit: int | None = None
+    ) -> AsyncIterator[AsyncModel]:
+        """All models, or at most `limit` of them, the newest first and behind the one `after`; pages are fetched as needed."""
+        params = {"dataset_id": dataset_id, "task": task, "after": after}
+        return self._http.some(_PATH, params, AsyncModel, lambda model: model.id, limit)
 
     async def get(self, model_id: str) -> AsyncModel:
         """Read a model."""
@@ -194,3 +198,15 @@ class AsyncModels:
         one = AsyncDownload(self._http, f"{_path(model_id)}/files/{quote(file.name, safe='')}", file, kept.place(file.sha256))
         await one.run(lambda here: on_progress(here, file.bytes) if on_progress else None)
         return one.target
+
+    @asynccontextmanager
+    async def open(self, model_id: str, name: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Read a file of a model bit by bit, to pass it on; `download` is what keeps and verifies it.
+
+        Raises:
+            NotFound: there is no such model or file.
+            ConnectionFailed: the server cannot be reached, or the answer broke off.
+        """
+        call = Call("GET", f"{_path(model_id)}/files/{quote(name, safe='')}", headers={"Accept-Encoding": "identity"})
+        async with self._http.stream(call) as response:
+            yield response.aiter_bytes(_CHUNK)

@@ -9,16 +9,21 @@ from pretext_client.types.base import Json, Trouble, Value
 from pretext_client.types.catalogue import Encoder, Task
 from pretext_client.types.datasets import Dataset, LabelConflict, Labelled, Refused, Report, Sample, UnmatchedLine
 from pretext_client.types.embeddings import Embedded, Embedding, OneEmbedding
+from pretext_client.types.estimates import CapableWorkers, Checkpoint, DiskEstimate, Estimate, MemoryEstimate, TimeEstimate
 from pretext_client.types.evaluations import Evaluation, LabelsSaved, Reference
 from pretext_client.types.jobs import Event, Job, Metric, Picture, Progress, Verdict
 from pretext_client.types.models import Model, ModelFile
 
 __all__ = [
     "AuditEntry",
+    "CapableWorkers",
+    "Checkpoint",
     "Dataset",
+    "DiskEstimate",
     "Embedded",
     "Embedding",
     "Encoder",
+    "Estimate",
     "Evaluation",
     "Event",
     "Job",
@@ -28,6 +33,7 @@ __all__ = [
     "Labelled",
     "LabelsSaved",
     "Member",
+    "MemoryEstimate",
     "Metric",
     "Model",
     "ModelFile",
@@ -40,6 +46,7 @@ __all__ = [
     "Report",
     "Sample",
     "Task",
+    "TimeEstimate",
     "Trouble",
     "UnmatchedLine",
     "Usage",

@@ -76,6 +76,10 @@ class Worker(Value):
     host: str
     device: str
     """`cpu` or `cuda`."""
+    device_name: str | None = None
+    """Model of it."""
+    memory_bytes: int | None = None
+    """Memory that its jobs may take together."""
     slots: Json
     """Jobs that it runs at a time, by lane."""
     alive: bool

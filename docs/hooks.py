@@ -37,7 +37,9 @@ _REFERENCES = {"HTTP": openapi.pages, "Python": python.pages, "Commands": comman
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the pages that are made into the navigation, in place of the word that stands for them there."""
     made = {f"made: {title}": list(pages()) for title, pages in _REFERENCES.items()}
-    made["made: decisions"] = [path.relative_to(ROOT / "docs").as_posix() for path in sorted((ROOT / "docs" / "decisions").glob("0*.md"))]
+    made["made: decisions"] = [
+        path.relative_to(ROOT / "docs").as_posix() for path in sorted((ROOT / "docs" / "decisions").glob("0*.md"))
+    ]
     config.nav = _filled(config.nav, made)
     return config
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import typer
+from pretext_client.cli import app as client
 
 from docs.generators.schema import table
 from launcher.main import app as server
-from pretext_client.cli import app as client
 from ssl_core.__main__ import parser
 
 FOLDER = "reference/commands"
@@ -37,7 +37,8 @@ def commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
 
 def _group(name: str, group: Any) -> dict[str, str]:
     """The page of a group of commands, and of the groups in it."""
-    made, parts, inner = {}, [f"# `{name}`", _text(group.help), _parameters(group)], []
+    made: dict[str, str] = {}
+    parts, inner = [f"# `{name}`", _text(group.help), _parameters(group)], []
     shown = {word: below for word, below in group.commands.items() if not below.hidden}
     for word, below in shown.items():
         if hasattr(below, "commands"):

@@ -52,12 +52,14 @@ def pages() -> dict[str, str]:
 
 _OVERVIEW = """# HTTP API
 
-Made from the OpenAPI document that the server itself has at `/openapi.json`; a running server shows it at `/docs`, where every call can be tried out.
+Made from the OpenAPI document that the server itself has at `/openapi.json`; a running server shows it at `/docs`, where every
+call can be tried out.
 
 - Every call but those of health needs `Authorization: Bearer KEY`. The examples take the key and the address from the shell:
   `KEY=$(cat ~/.local/share/pretext-server/api-key)` and `API=http://127.0.0.1:8000`.
 - Lists are pages: `{"object": "list", "data": […], "has_more": true}`. The next one is asked for with `?after=` and the last id.
-- Errors are `application/problem+json` (RFC 9457); programs look at `code`. [What each means, and what to do](../../operations/troubleshooting.md).
+- Errors are `application/problem+json` (RFC 9457); programs look at `code`.
+  [What each means, and what to do](../../operations/troubleshooting.md).
 - `Idempotency-Key` on a call that makes something: sent twice, it is carried out once.
 - `429` and `503` say in `Retry-After` how many seconds to wait.
 
@@ -107,10 +109,11 @@ def _bodies(call: Mapping[str, Any], schemas: Schemas) -> Iterator[str]:
 
 
 def _answers(call: Mapping[str, Any], schemas: Schemas) -> Iterator[str]:
-    good, bad = [], []
-    for status, about in sorted(call["responses"].items()):
-        (bad if int(status) >= 400 else good).append((status, about))
-    for status, about in good:
+    answers = sorted(call["responses"].items())
+    bad = [status for status, _ in answers if int(status) >= 400]
+    for status, about in answers:
+        if status in bad:
+            continue
         media = [one for one in about.get("content", {}) if one != "application/problem+json"]
         said = about["description"] if about["description"] != "Successful Response" else HTTPStatus(int(status)).phrase
         yield f"**Answer {status}**: {said}" + (f", `{'` or `'.join(media)}`" if media else "")
@@ -119,7 +122,7 @@ def _answers(call: Mapping[str, Any], schemas: Schemas) -> Iterator[str]:
             if fields:
                 yield _folded("Fields of the answer", fields)
     if bad:
-        yield "**Errors**: " + ", ".join(f"{status} {phrase_of(int(status))}" for status, _ in bad)
+        yield "**Errors**: " + ", ".join(f"{status} {phrase_of(int(status))}" for status in bad)
 
 
 def _fields(schema: Schema, schemas: Schemas) -> str:
@@ -141,7 +144,7 @@ def _folded(title: str, body: str) -> str:
 
 
 def _first(text: str) -> str:
-    return cell(text.split("\n\n")[0])
+    return cell(text.split("\n\n", maxsplit=1)[0])
 
 
 def _written(command: str) -> str:
@@ -155,9 +158,8 @@ def _curl(method: str, path: str, call: Mapping[str, Any], schemas: Schemas) -> 
     content = call.get("requestBody", {}).get("content", {})
     if method not in {"get", "post"} or (method == "post" and not content):
         words.append(f"-X {method.upper()}")
-    for one in call.get("parameters", ()):
-        if one["in"] == "header" and one.get("required"):
-            words.append(f'-H "{one["name"].title()}: {one.get("schema", {}).get("const", "…")}"')
+    needed = [one for one in call.get("parameters", ()) if one["in"] == "header" and one.get("required")]
+    words += [f'-H "{one["name"].title()}: {one.get("schema", {}).get("const", "…")}"' for one in needed]
     if "multipart/form-data" in content:
         schema = schemas.branches(content["multipart/form-data"]["schema"])[0]
         words += [f"-F {name}={_part(name, schema)}" for name in schema.get("required", ())]

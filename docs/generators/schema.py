@@ -76,7 +76,7 @@ class Schemas:
             values = schema.get("additionalProperties")
             named = f"object of {self.type_of(values)}" if isinstance(values, Mapping) and values else "object"
             return named if "properties" not in schema else str(schema.get("title", "object"))
-        return _FORMATS.get(schema.get("format", ""), kind) + _bounds(schema)
+        return f"{_FORMATS.get(schema.get('format', ''), kind)}{_bounds(schema)}"
 
     def fields(self, schema: Schema, *, before: str = "", depth: int = 0) -> Iterator[Field]:
         """The fields of an object, those of objects in it behind it. Of objects that may be of several kinds, the kind alone."""

@@ -37,7 +37,9 @@ _TRAININGS: dict[str, dict[str, Any]] = {
     "clip_order": {"steps": 300, "clip_frames": 12, "frame_stride": 1},
     "video_gan": {"steps": 100, "clip_frames": 8, "frame_stride": 2},
 }
-_EVALUATION = {"protocols": [{"name": "knn"}, {"name": "label_efficiency", "labels_per_class": [1, 5, 20, 50], "draws": 3, "steps": 200}]}
+_EVALUATION = {
+    "protocols": [{"name": "knn"}, {"name": "label_efficiency", "labels_per_class": [1, 5, 20, 50], "draws": 3, "steps": 200}]
+}
 _PLOT = "label_efficiency.png"
 
 

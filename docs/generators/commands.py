@@ -82,17 +82,24 @@ def _parameters(command: Any) -> str:
 
 
 def _metavar(option: Any) -> str:
-    return str(option.metavar or _kind(option.type_descriptor.annotation)) + ("…" if option.multiple else "")
+    return str(option.metavar or _kind(option)) + ("…" if option.multiple else "")
 
 
-def _kind(annotation: Any) -> str:
-    """What a value has to be, such as TEXT or `auto|cpu`; of a list, what each of its values has to be."""
+def _kind(option: Any) -> str:
+    """What a value has to be, such as TEXT or `auto|cpu`. Typer says it in one of two ways, by its version."""
+    if hasattr(option, "type_descriptor"):
+        return _of_annotation(option.type_descriptor.annotation)
+    choices = getattr(option.type, "choices", None)
+    return "|".join(str(getattr(one, "value", one)) for one in choices) if choices else str(option.type.name).split()[0].upper()
+
+
+def _of_annotation(annotation: Any) -> str:
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return "|".join(str(one.value) for one in annotation)
     if get_origin(annotation) is Literal:
         return "|".join(map(str, get_args(annotation)))
     if get_origin(annotation) is not None:
-        return _kind(next(one for one in get_args(annotation) if one is not type(None)))
+        return _of_annotation(next(one for one in get_args(annotation) if one is not type(None)))
     return _KINDS.get(annotation, "TEXT")
 
 

@@ -19,6 +19,7 @@ from ssl_core.spec import TASKS
 METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 FOLDER = "reference/http"
 _EXAMPLES = {"dataset_id": "ds_…", "upload_id": "up_…", "embedding_id": "emb_…", "evaluation_id": "eval_…", "project_id": "proj_…"}
+_SERVER = "http://127.0.0.1:8000"
 _CURL = re.compile(r"`curl ([^`]+)`\s*")
 
 
@@ -56,7 +57,7 @@ Made from the OpenAPI document that the server itself has at `/openapi.json`; a 
 call can be tried out.
 
 - Every call but those of health needs `Authorization: Bearer KEY`. The examples take the key and the address from the shell:
-  `KEY=$(cat ~/.local/share/pretext-server/api-key)` and `API=http://127.0.0.1:8000`.
+  `KEY=$(cat ~/.local/share/pretext-server/api-key)` and `API=http://127.0.0.1:8000/v1`.
 - Lists are pages: `{"object": "list", "data": […], "has_more": true}`. The next one is asked for with `?after=` and the last id.
 - Errors are `application/problem+json` (RFC 9457); programs look at `code`.
   [What each means, and what to do](../../operations/troubleshooting.md).
@@ -150,7 +151,7 @@ def _first(text: str) -> str:
 def _written(command: str) -> str:
     """A docstring's curl command, broken into lines as a shell takes them."""
     lines = [line.strip() for line in command.splitlines()]
-    return "curl " + " \\\n     ".join(lines).replace("http://127.0.0.1:8000", "$API")
+    return "curl " + " \\\n     ".join(lines).replace(f"{_SERVER}/v1", "$API")
 
 
 def _curl(method: str, path: str, call: Mapping[str, Any], schemas: Schemas) -> str:
@@ -168,7 +169,8 @@ def _curl(method: str, path: str, call: Mapping[str, Any], schemas: Schemas) -> 
         words += ['-H "Content-Type: application/json"', f"-d '{json.dumps(_example(schema, schemas), ensure_ascii=False)}'"]
     elif content:
         words += [f'-H "Content-Type: {next(iter(content))}"', "--data-binary @FILE"]
-    words.append(f'"$API{_filled(path)}"')
+    address = _filled(path)
+    words.append(f"$API{address.removeprefix('/v1')}" if address.startswith("/v1/") else f"{_SERVER}{address}")
     return " \\\n     ".join(words) if len(words) > 4 else " ".join(words)
 
 

@@ -17,12 +17,14 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "client")]
 
-from docs.generators import commands, errors, figures, openapi, python, settings, tasks  # noqa: E402  the path comes first
+from docs.generators import commands, errors, events, figures, openapi, python, settings, tasks  # noqa: E402  the path comes first
 
 MADE: dict[str, Callable[..., str]] = {
     "errors-of-requests": errors.requests_table,
     "errors-of-jobs": errors.jobs_table,
     "evaluation-settings": settings.evaluation,
+    "events": events.overview,
+    "labels-saved-sentence": figures.labels_saved_sentence,
     "server-settings": settings.server,
     "task-about": tasks.about,
     "task-figures": figures.of_task,

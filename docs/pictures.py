@@ -23,7 +23,7 @@ OUT = Path(__file__).parent / "images"
 MOST_BYTES = 80_000
 """Bound of a picture's file."""
 _TITLE, _SAMPLES, _MOVING_SAMPLES = 120, 8, 4
-"""Width of the titles beside a picture's samples, in pixels; how many samples there are, and how many of those that move are kept."""
+"""Width of the titles beside samples, in pixels; how many samples there are, and how many of them are kept where they move."""
 _SHAPES, _CLIPS, _LABELLED, _SIDE = 2000, 400, 1000, 32
 _TRAININGS: dict[str, dict[str, Any]] = {
     "rotation": {"steps": 240},
@@ -43,6 +43,8 @@ _EVALUATION = {
     "protocols": [{"name": "knn"}, {"name": "label_efficiency", "labels_per_class": [1, 5, 20, 50], "draws": 3, "steps": 200}]
 }
 _PLOT = "label_efficiency.png"
+SENTENCE = OUT / "labels_saved.txt"
+"""What the report says whose plot is shown, so that the page says the same."""
 
 
 def main() -> None:
@@ -104,7 +106,8 @@ def _labels_saved(root: Path) -> None:
     out = root / "evaluation"
     _run("evaluate", _EVALUATION, out, root, "--model", str(_trained("rotation", root) / "bundle"), "--data", str(folder))
     _save(next(out.rglob(_PLOT)), OUT / "labels_saved.webp")
-    print(json.loads(next(out.rglob("report.json")).read_text(encoding="utf-8"))["sentence"])
+    sentence = json.loads(next(out.rglob("report.json")).read_text(encoding="utf-8"))["sentence"]
+    SENTENCE.write_text(f"{sentence}\n", encoding="utf-8")
 
 
 def _run(command: str, spec: dict[str, Any], out: Path, root: Path, *options: str) -> None:

@@ -15,6 +15,8 @@ from ssl_core.__main__ import parser
 
 FOLDER = "reference/commands"
 _KINDS = {int: "INTEGER", float: "NUMBER", Path: "PATH"}
+_WORDS = {"STR": "TEXT", "INT": "INTEGER", "FLOAT": "NUMBER"}
+"""What a value's type is called, by what some versions of Typer call it."""
 PROGRAMS = {"pretext": client, "pretext-server": server}
 
 
@@ -90,7 +92,10 @@ def _kind(option: Any) -> str:
     if hasattr(option, "type_descriptor"):
         return _of_annotation(option.type_descriptor.annotation)
     choices = getattr(option.type, "choices", None)
-    return "|".join(str(getattr(one, "value", one)) for one in choices) if choices else str(option.type.name).split()[0].upper()
+    if choices:
+        return "|".join(str(getattr(one, "value", one)) for one in choices)
+    name = str(option.type.name).split()[0].upper()
+    return _WORDS.get(name, name)
 
 
 def _of_annotation(annotation: Any) -> str:

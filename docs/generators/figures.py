@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from docs.generators.schema import table
+from docs.pictures import SENTENCE
 
 LOG = Path(__file__).parents[2] / "benchmarks" / "LOG.md"
 
@@ -53,3 +54,8 @@ def of_task(name: str) -> str:
             shown = table([one.head[column] for column in used], [[row[column] for column in used] for row in rows])
             parts.append(f"From [{one.entry}](../benchmarks.md#{one.anchor}):\n\n{shown}")
     return "\n".join(parts) or "Nothing was measured of it yet.\n"
+
+
+def labels_saved_sentence() -> str:
+    """What the report says whose plot is shown beside it."""
+    return f"> {SENTENCE.read_text(encoding='utf-8').strip()}\n"

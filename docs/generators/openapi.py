@@ -18,9 +18,8 @@ from ssl_core.spec import TASKS
 
 METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 FOLDER = "reference/http"
-_EXAMPLES = {"dataset_id": "ds_…", "upload_id": "up_…", "embedding_id": "emb_…", "evaluation_id": "eval_…", "project_id": "proj_…"}
-_SERVER = "http://127.0.0.1:8000"
-_CURL = re.compile(r"`curl ([^`]+)`\s*")
+_SAMPLE = re.compile(r"\n*```\n.*?\n```\s*$|`curl [^`]+`\s*", re.DOTALL)
+"""Examples within a description, for viewers that do not know `x-codeSamples`. Those are shown here, as a test runs them."""
 
 
 @cache
@@ -57,7 +56,8 @@ Made from the OpenAPI document that the server itself has at `/openapi.json`; a 
 call can be tried out.
 
 - Every call but those of health needs `Authorization: Bearer KEY`. The examples take the key and the address from the shell:
-  `KEY=$(cat ~/.local/share/pretext-server/api-key)` and `API=http://127.0.0.1:8000/v1`.
+  `KEY=$(cat ~/.local/share/pretext-server/api-key)` and `API=http://127.0.0.1:8000/v1`; what is in capitals in an address, such as
+  `$JOB_ID`, is yours to put in. Each of them is run against a real server by the tests.
 - Lists are pages: `{"object": "list", "data": […], "has_more": true}`. The next one is asked for with `?after=` and the last id.
 - Errors are `application/problem+json` (RFC 9457); programs look at `code`.
   [What each means, and what to do](../../operations/troubleshooting.md).
@@ -68,16 +68,15 @@ call can be tried out.
 
 
 def _call(method: str, path: str, call: Mapping[str, Any], schemas: Schemas) -> str:
-    text = str(call.get("description", ""))
-    told = _CURL.search(text)
+    (sample,) = call["x-codeSamples"]
     parts = [
         f"## {call['summary']} {{ #{call['operationId']} }}",
         f"`{method.upper()} {path}`{{ .call }}",
-        _CURL.sub("", text).strip(),
+        _SAMPLE.sub("", str(call.get("description", ""))).strip(),
         _parameters(call, schemas),
         *_bodies(call, schemas),
         *_answers(call, schemas),
-        f"```bash\n{_written(told[1]) if told else _curl(method, path, call, schemas)}\n```",
+        f"```bash\n{sample['source']}\n```",
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -146,64 +145,3 @@ def _folded(title: str, body: str) -> str:
 
 def _first(text: str) -> str:
     return cell(text.split("\n\n", maxsplit=1)[0])
-
-
-def _written(command: str) -> str:
-    """A docstring's curl command, broken into lines as a shell takes them."""
-    lines = [line.strip() for line in command.splitlines()]
-    return "curl " + " \\\n     ".join(lines).replace(f"{_SERVER}/v1", "$API")
-
-
-def _curl(method: str, path: str, call: Mapping[str, Any], schemas: Schemas) -> str:
-    words = ["curl", '-H "Authorization: Bearer $KEY"'] if call.get("security") else ["curl"]
-    content = call.get("requestBody", {}).get("content", {})
-    if method not in {"get", "post"} or (method == "post" and not content):
-        words.append(f"-X {method.upper()}")
-    needed = [one for one in call.get("parameters", ()) if one["in"] == "header" and one.get("required")]
-    words += [f'-H "{one["name"].title()}: {one.get("schema", {}).get("const", "…")}"' for one in needed]
-    if "multipart/form-data" in content:
-        schema = schemas.branches(content["multipart/form-data"]["schema"])[0]
-        words += [f"-F {name}={_part(name, schema)}" for name in schema.get("required", ())]
-    elif "application/json" in content:
-        schema = schemas.branches(content["application/json"]["schema"])[0]
-        words += ['-H "Content-Type: application/json"', f"-d '{json.dumps(_example(schema, schemas), ensure_ascii=False)}'"]
-    elif content:
-        words += [f'-H "Content-Type: {next(iter(content))}"', "--data-binary @FILE"]
-    address = _filled(path)
-    words.append(f"$API{address.removeprefix('/v1')}" if address.startswith("/v1/") else f"{_SERVER}{address}")
-    return " \\\n     ".join(words) if len(words) > 4 else " ".join(words)
-
-
-def _filled(path: str) -> str:
-    """A path with ids of the right look in it."""
-    return re.sub(r"{(\w+)}", lambda found: _EXAMPLES.get(found[1], f"{found[1].removesuffix('_id')}_…"), path).replace(
-        "/name_…", "/NAME"
-    )
-
-
-def _part(name: str, schema: Schema) -> str:
-    about = schema["properties"][name]
-    if name == "file" or about.get("format") == "binary" or about.get("type") == "array":
-        return "@FILE"
-    return str((about.get("examples") or ["…"])[0])
-
-
-def _example(schema: Schema, schemas: Schemas) -> dict[str, Any]:
-    """The fields that a body needs, with a value for each; the first field of one that needs none."""
-    properties = schema.get("properties", {})
-    needed = [name for name in properties if name in schema.get("required", ())] or list(properties)[:1]
-    return {name: _value(name, properties[name], schemas) for name in needed}
-
-
-def _value(name: str, schema: Schema, schemas: Schemas) -> Any:
-    if schema.get("examples"):
-        return schema["examples"][0]
-    branch = schemas.branches(schema)[0]
-    if "const" in branch:
-        return branch["const"]
-    if branch.get("enum"):
-        return branch["enum"][0]
-    if "properties" in branch:
-        return _example(branch, schemas)
-    of = {"integer": 1, "number": 1.0, "boolean": True, "array": [], "object": {}}
-    return of.get(branch.get("type", ""), _EXAMPLES.get(name, "…"))

@@ -24,7 +24,8 @@ def pages() -> dict[str, str]:
         )
     types = f"{pretext_client.__name__}.types"
     made[f"{FOLDER}/types.md"] = "# What is answered\n\n" + _object(types, show_root_heading=False)
-    names = [name for name in pretext_client.__all__ if issubclass(getattr(pretext_client, name), Exception)]
+    classes = [name for name in pretext_client.__all__ if inspect.isclass(getattr(pretext_client, name))]
+    names = [name for name in classes if issubclass(getattr(pretext_client, name), Exception)]
     homes = [f"{inspect.getmodule(getattr(pretext_client, name)).__name__}.{name}" for name in names]  # type: ignore[union-attr]
     made[f"{FOLDER}/errors.md"] = "# Errors and retries\n\n" + "".join(map(_object, [*homes, "pretext_client.retry.Retry"]))
     return made

@@ -29,8 +29,8 @@ def called(command: str) -> tuple[str, str]:
     given = words(command)
     method = given[given.index("-X") + 1] if "-X" in given else None
     sends = {"-d", "-F", "--data-binary"} & set(given)
-    address = next(word for word in given if word.startswith(("$API", "http://127.0.0.1:8000")))
-    path = address.replace("$API", "/v1").replace("http://127.0.0.1:8000", "").split("?")[0]
+    address = next(word for word in given if word.startswith(("$API", "${API%/v1}")))
+    path = address.replace("${API%/v1}", "").replace("$API", "/v1").split("?")[0]
     return (method or ("POST" if sends else "GET")).lower(), path
 
 

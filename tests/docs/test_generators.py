@@ -5,10 +5,11 @@ import re
 import pytest
 from pretext_client import Pretext
 
-from docs.generators import errors, figures, openapi, python, settings
+from docs.generators import errors, events, figures, openapi, python, settings
 from docs.generators.schema import Schemas, table
 from docs.pictures import MOST_BYTES, OUT
 from records.errors import RecordsError
+from records.outbox import TYPES
 from records.settings import Settings
 from ssl_core.spec import TASKS
 from tests.docs.blocks import ROOT
@@ -119,9 +120,26 @@ class TestErrors:
     def test_codes_of_jobs_are_those_that_are_raised(self):
         assert {"no_gpu", "diverged", "killed", "worker_lost", "storage_failed", "cancelled"} <= set(errors.of_jobs())
 
+    def test_every_code_is_on_the_page_with_something_to_do(self):
+        page = (ROOT / "docs" / "operations" / "troubleshooting.md").read_text(encoding="utf-8")
+        assert "<!-- made: errors-of-requests -->" in page
+        assert "<!-- made: errors-of-jobs -->" in page
+        requests, jobs = errors.requests_table(), errors.jobs_table()
+        for code in errors.of_requests():
+            assert re.search(rf"^\| `{code.code}` \| {code.status} [A-Z].* \| .*\w.* \|$", requests, re.MULTILINE), code
+        for code in errors.of_jobs():
+            assert re.search(rf"^\| `{code}` \| .*\w.* \|$", jobs, re.MULTILINE), code
+
     def test_remedies_are_for_codes_that_there_are(self):
         assert set(errors.REMEDIES) <= {one.code for one in errors.of_requests()}
         assert set(errors.JOB_REMEDIES) <= set(errors.of_jobs())
+
+
+class TestEvents:
+    def test_every_one_is_told_with_when_it_comes(self):
+        made = events.overview()
+        for type_ in TYPES:
+            assert re.search(rf"^\| `{re.escape(type_)}` \| .*\w.* \|$", made, re.MULTILINE), type_
 
 
 class TestOpenApi:
@@ -132,6 +150,7 @@ class TestOpenApi:
                 page = made[f"reference/http/{call['tags'][0]}.md"]
                 assert f"`{method.upper()} {path}`{{ .call }}" in page
                 assert f"## {call['summary']} {{ #{call['operationId']} }}" in page
+                assert f"```bash\n{call['x-codeSamples'][0]['source']}\n```" in page
 
     def test_a_job_has_the_fields_of_its_kinds(self):
         made = openapi.pages()["reference/http/jobs.md"]

@@ -7,7 +7,7 @@ from pretext_client import Pretext
 
 from docs.generators import errors, events, figures, openapi, python, settings
 from docs.generators.schema import Schemas, table
-from docs.pictures import MOST_BYTES, OUT
+from docs.packing import MOST_BYTES, OUT
 from records.errors import RecordsError
 from records.outbox import TYPES
 from records.settings import Settings

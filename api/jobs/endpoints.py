@@ -11,9 +11,9 @@ from api.jobs import service
 from api.jobs.estimate_schemas import EstimateOut
 from api.jobs.schemas import EventOut, JobOut, JobRequest, Kind, MetricOut, State
 from api.jobs.stream import follow
-from api.pages import After, Limit, Page
+from api.pages import After, Limit, Page, as_they_are
 from api.services import ServicesDep, SessionDep
-from records.queries import events, jobs, sampling
+from records.queries import events, figures, jobs, sampling
 from records.queries.sampling import FEWEST_POINTS, MOST_POINTS
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -130,7 +130,7 @@ def list_events(
     return Page(data=[EventOut.of(event) for event in found], has_more=more)
 
 
-@router.get("/{job_id}/metrics", summary="Figures of a training", responses=responses(401, 404))
+@router.get("/{job_id}/metrics", summary="Figures of a training", response_model=Page[MetricOut], responses=responses(401, 404))
 def list_metrics(
     job_id: str,
     session: SessionDep,
@@ -143,7 +143,7 @@ def list_metrics(
     name: Annotated[
         list[str] | None, Query(max_length=50, description="Names of the figures, such as `loss`; several times. Default: all.")
     ] = None,
-) -> Page[MetricOut]:
+) -> Response | Page[MetricOut]:
     """Loss, accuracy, learning rate and throughput, in order of the steps.
 
     With `points`, each figure has at most so many: the steps are cut into (`points` - 2) / 2 buckets of equal width, and each
@@ -156,6 +156,7 @@ def list_metrics(
     if points is not None:
         kept = sampling.metrics(session, job_id, points, after=after, names=name)
         return Page(data=[MetricOut.of(metric) for metric in kept], has_more=False)
+    if name is None:
+        return as_they_are(*figures.page(session, job_id, after=after, limit=limit))
     found, more = events.metrics(session, job_id, after=after, limit=limit)
-    shown = [MetricOut.of(metric) for metric in found]
-    return Page(data=shown if name is None else [one.only(name) for one in shown], has_more=more)
+    return Page(data=[MetricOut.of(metric).only(name) for metric in found], has_more=more)

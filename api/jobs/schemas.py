@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Discriminator, Field, JsonValue, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 
 from api.errors import JOB_KINDS, UNKNOWN_KIND
 from api.pages import Metadata, Moment, Resource, Trouble
@@ -147,6 +147,15 @@ class IngestSpec(Resource):
     """Name of the uploaded file."""
 
 
+_SPECS: dict[str, type[BaseModel]] = {
+    "ingest": IngestSpec,
+    "pretrain": ResolvedPretrain,
+    "evaluate": ModelEvaluation,
+    "embed": ModelEmbedding,
+    "export": ModelExport,
+}
+
+
 class VerdictOut(Resource):
     """How a training goes, judged by its figures alone."""
 
@@ -251,6 +260,7 @@ class JobOut(Resource):
     def of(cls, job: Job) -> Self:
         """Show a record."""
         shown = {name: getattr(job, name) for name in cls.model_fields if name not in {"object", "metadata", "verdict"}}
+        shown["spec"] = _SPECS[job.kind].model_validate(job.spec)  # the union would try them all, which takes most of a list's time
         return cls.model_validate({**shown, "metadata": job.meta, "verdict": (job.progress or {}).get("verdict")})
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pretext_client.types import Json, Value
+from pretext_client.types.base import Json, Value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from typing import Any
 
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
-from pretext_client import Pretext
+from pretext_client import Dataset, Pretext
 
 from docs.packing import OUT, pack
 from launcher import motions, shapes
@@ -31,7 +31,7 @@ _PATIENCE = 30_000
 """Milliseconds that a page may take."""
 _PHONE_SCALE = 2
 _PICTURES, _CLIPS, _SIDE = 1200, 60, 64
-_STEPS, _LONG_STEPS = 240, 20_000
+_STEPS, _LONG_STEPS = 360, 3000
 _PROTOCOLS: list[str | Mapping[str, Any]] = [
     "knn",
     "linear",
@@ -50,15 +50,17 @@ class Shot:
     window: tuple[int, int] = DESKTOP
     below: str = ""
     """A heading that is scrolled to; empty: the top of the page."""
+    until: str = ""
+    """A text that comes after the rest of the page, and is waited for."""
 
 
 SHOTS = (
     Shot("page_datasets", "/datasets"),
     Shot("page_dataset", "/datasets/{dataset}"),
-    Shot("page_new_job", "/new-job?dataset={dataset}"),
+    Shot("page_new_job", "/new-job?dataset={dataset}", until="Takes about"),
     Shot("page_jobs", "/jobs"),
     Shot("page_running", "/jobs/{running}"),
-    Shot("page_job", "/jobs/{job}"),
+    Shot("page_curves", "/jobs/{job}", below="Curves"),
     Shot("page_model", "/models/{model}"),
     Shot("page_workers", "/workers"),
     Shot("page_job_phone", "/jobs/{job}", PHONE),
@@ -109,20 +111,22 @@ def take(browser: Browser, url: str, sign_in: str, ids: dict[str, str], shots: l
             viewport={"width": width, "height": height}, device_scale_factor=scale, color_scheme="light", reduced_motion="reduce"
         )
         context.add_cookies([{"name": one["name"], "value": one["value"], "url": url} for one in cookies])
-        image = Image.open(io.BytesIO(_looked_at(context, url + shot.address.format(**ids), shot.below))).convert("RGB")
-        pack([image], out / f"{shot.name}.webp")
+        taken = _looked_at(context, url + shot.address.format(**ids), shot)
+        pack([Image.open(io.BytesIO(taken)).convert("RGB")], out / f"{shot.name}.webp")
         context.close()
 
 
-def _looked_at(context: BrowserContext, address: str, below: str) -> bytes:
+def _looked_at(context: BrowserContext, address: str, shot: Shot) -> bytes:
     context.set_default_timeout(_PATIENCE)
     page = context.new_page()
     page.goto(address)
     expect(page.locator("h1")).to_be_visible(timeout=_PATIENCE)
     expect(page.locator(".skeleton")).to_have_count(0, timeout=_PATIENCE)
     page.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth)")
-    if below:
-        page.get_by_role("heading", name=below).evaluate("heading => heading.scrollIntoView()")
+    if shot.until:
+        expect(page.get_by_text(shot.until)).to_be_visible(timeout=_PATIENCE)
+    if shot.below:
+        page.get_by_role("heading", name=shot.below).evaluate("heading => heading.parentElement.scrollIntoView()")
     return page.screenshot()
 
 
@@ -140,9 +144,7 @@ def _filled(client: Pretext, root: Path, pictures: Path | None) -> dict[str, str
     clips = root / "clips.zip"
     motions.write_zip(clips, motions.generate(_CLIPS, size=_SIDE))
     client.datasets.wait(client.datasets.upload(clips, name="Drone clips").id)
-    dataset = client.datasets.wait(
-        client.datasets.upload(pictures or _drawn(root), name=pictures.stem if pictures else "Things").id
-    )
+    dataset = _uploaded(client, pictures) if pictures else _drawn(client, root)
     encoder = {"name": "tiny"}
     job = client.jobs.create(dataset.id, task="rotation", encoder=encoder, image_size=32, steps=_STEPS, batch_size=64)
     job = client.jobs.wait(job.id, check=True)
@@ -152,7 +154,7 @@ def _filled(client: Pretext, root: Path, pictures: Path | None) -> dict[str, str
     client.jobs.wait(client.jobs.embed(job.model_id, dataset.id).id, check=True)
     running = client.jobs.create(dataset.id, task="simclr", encoder=encoder, image_size=32, steps=_LONG_STEPS, batch_size=64)
     for event in client.jobs.events(running.id, follow=True):
-        if event.type == "picture" and event.data["epoch"] >= 1:
+        if event.type == "picture" and event.data["epoch"] >= 5:
             break
     return {
         "dataset": dataset.id,
@@ -163,16 +165,23 @@ def _filled(client: Pretext, root: Path, pictures: Path | None) -> dict[str, str
     }
 
 
-def _drawn(root: Path) -> Path:
-    """An archive of generated pictures in class folders, with a file in it that is none."""
-    folder = root / "things"
+def _uploaded(client: Pretext, pictures: Path) -> Dataset:
+    return client.datasets.wait(client.datasets.upload(pictures).id)
+
+
+def _drawn(client: Pretext, root: Path) -> Dataset:
+    """Generated pictures in one folder, labelled by a table, with a file among them that is none."""
+    folder, table = root / "things", root / "labels.csv"
+    folder.mkdir()
     images, kinds, names = shapes.generate(_PICTURES, size=_SIDE)
-    for number, (image, kind) in enumerate(zip(images, kinds, strict=True)):
-        path = folder / names[kind] / f"{number:05}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(path)
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(folder / f"{number:05}.png")
     (folder / "notes.txt").write_text("Not a picture: the report of the upload names it.\n", encoding="utf-8")
-    return folder
+    rows = [f"{number:05}.png,{names[kind]}" for number, kind in enumerate(kinds)]
+    table.write_text("\n".join(["file,label", *rows, ""]), encoding="utf-8")
+    dataset = client.datasets.wait(client.datasets.upload(folder, name="Things").id)
+    client.datasets.label(dataset.id, table)
+    return dataset
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """The tables, one class a file."""
 
+from records.models.alias import ModelAlias
 from records.models.audit import AuditEntry
 from records.models.base import Base, Owned
+from records.models.chore import Chore
 from records.models.dataset import Dataset
 from records.models.embedding import Embedding
 from records.models.evaluation import Evaluation
@@ -20,6 +22,7 @@ __all__ = [
     "ApiKey",
     "AuditEntry",
     "Base",
+    "Chore",
     "Dataset",
     "Embedding",
     "Evaluation",
@@ -29,6 +32,7 @@ __all__ = [
     "JobPicture",
     "Member",
     "Model",
+    "ModelAlias",
     "ModelFile",
     "Owned",
     "Project",

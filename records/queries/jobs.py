@@ -10,6 +10,7 @@ from records.errors import ConflictError, IdempotencyError, NotFoundError
 from records.ids import new_id
 from records.models import Job
 from records.queries import events, pages
+from records.queries.pages import EVERYTHING, Narrow
 from records.states import ENDED, HELD, JobState
 
 
@@ -37,6 +38,7 @@ def create(
         dataset_id=dataset_id,
         device=device,
         spec=spec,
+        task=(spec.get("task") or {}).get("name"),
         checkpoints=[],
         priority=priority,
         meta=metadata or {},
@@ -82,14 +84,20 @@ def page(
     after: str | None,
     state: str | None = None,
     kind: str | None = None,
+    task: str | None = None,
     dataset_id: str | None = None,
+    model_id: str | None = None,
+    narrow: Narrow = EVERYTHING,
 ) -> tuple[list[Job], bool]:
-    """One page of jobs, the newest first, and whether there is more."""
-    query = select(Job)
-    for column, value in ((Job.state, state), (Job.kind, kind), (Job.dataset_id, dataset_id)):
-        if value is not None:
-            query = query.where(column == value)
-    return pages.newest_first(session, query, Job.id, limit, after)
+    """One page of jobs, and whether there is more."""
+    equal = [
+        (Job.state, state),
+        (Job.kind, kind),
+        (Job.task, task),
+        (Job.dataset_id, dataset_id),
+        (Job.model_id, model_id),
+    ]
+    return pages.page(session, select(Job), Job, limit=limit, after=after, narrow=narrow, equal=equal)
 
 
 def cancel(session: Session, job_id: str) -> Job:

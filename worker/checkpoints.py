@@ -22,11 +22,12 @@ def keep(database: Database, blobs: Blobs, lease: Lease, event: dict[str, Any]) 
     """
     step = int(event["step"])
     key = f"jobs/{lease.job_id}/checkpoints/{step:09}-{lease.attempt}"
+    size = Path(event["path"]).stat().st_size
     blobs.put(key, Path(event["path"]))
     with database.write() as session:
         job = leases.hold(session, lease)
         kept = {"keep": True} if event.get("keep") else {}
-        checkpoints = [*job.checkpoints, {"key": key, "step": step, "attempt": lease.attempt, **kept}]
+        checkpoints = [*job.checkpoints, {"key": key, "step": step, "attempt": lease.attempt, "bytes": size, **kept}]
         superseded = [one for one in checkpoints if not one.get("keep")][:-KEPT]
         job.checkpoints = [one for one in checkpoints if one not in superseded]
         job.failures = 0

@@ -43,7 +43,7 @@ class Job(Owned, Base):
     environment: Mapped[dict[str, Any] | None] = mapped_column(Json)
     """Device and package versions of the newest attempt."""
     checkpoints: Mapped[list[Any]] = mapped_column(Json, default=list)
-    """The newest last, each `{key, step, attempt}`; with `keep`, a part of the result that stays until the job ends."""
+    """The newest last, each `{key, step, attempt, bytes}`; with `keep`, a part of the result that stays until the job ends."""
     error: Mapped[dict[str, Any] | None] = mapped_column(Json)
     model_id: Mapped[str | None] = mapped_column(String(40))
     """The model that it made, or that it is about."""

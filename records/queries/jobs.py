@@ -9,9 +9,12 @@ from records.database import now
 from records.errors import ConflictError, IdempotencyError, NotFoundError
 from records.ids import new_id
 from records.models import Job
-from records.queries import events, pages
+from records.queries import events, pages, rows
 from records.queries.pages import EVERYTHING, Narrow
 from records.states import ENDED, HELD, JobState
+
+ACTIVE = sorted(str(state) for state in JobState if state not in ENDED)
+"""The states of jobs that have not ended; by these, rather than by all but the others, an index finds them."""
 
 
 def create(
@@ -63,6 +66,15 @@ def get(session: Session, job_id: str, *, param: str | None = None) -> Job:
     if job is None:
         raise NotFoundError.of("job", job_id, param)
     return job
+
+
+def locked(session: Session, job_id: str) -> Job:
+    """Find a job for a change, as it is now; nobody claims or changes it before the transaction ends.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    return rows.locked(session, Job, job_id, "job")
 
 
 def replayed(session: Session, key: str | None, request_hash: str) -> Job | None:
@@ -160,8 +172,9 @@ def _changed(session: Session, job_id: str, changed: bool, wanted: set[JobState]
 
 
 def active_on(session: Session, dataset_id: str) -> list[Job]:
-    """The jobs that still need a dataset."""
-    return list(session.scalars(select(Job).where(Job.dataset_id == dataset_id, Job.state.not_in([str(s) for s in ENDED]))))
+    """The jobs that still need a dataset, now or for the evaluation that follows."""
+    on_it = or_(Job.dataset_id == dataset_id, Job.evaluate["dataset_id"].as_string() == dataset_id)
+    return list(session.scalars(select(Job).where(on_it, Job.state.in_(ACTIVE)).order_by(Job.id)))
 
 
 def active_from(session: Session, model_id: str) -> list[Job]:
@@ -173,7 +186,7 @@ def active_from(session: Session, model_id: str) -> list[Job]:
         Job.spec["references"].as_string().contains(f'"{model_id}"', autoescape=True),
         Job.evaluate["references"].as_string().contains(f'"{model_id}"', autoescape=True),
     )
-    return list(session.scalars(select(Job).where(from_it, Job.state.not_in([str(s) for s in ENDED])).order_by(Job.id)))
+    return list(session.scalars(select(Job).where(from_it, Job.state.in_(ACTIVE)).order_by(Job.id)))
 
 
 def is_held(job: Job) -> bool:

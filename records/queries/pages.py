@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 from sqlalchemy import ColumnElement, Select, and_, exists, func, select, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm.interfaces import ORMOption
 
 RecordT = TypeVar("RecordT")
 Order = Literal["asc", "desc"]
@@ -44,6 +45,7 @@ def page(
     after: str | None,
     narrow: Narrow = EVERYTHING,
     equal: Sequence[tuple[InstrumentedAttribute[Any], Any]] = (),
+    options: Sequence[ORMOption] = (),
 ) -> tuple[list[RecordT], bool]:
     """One page of a query, and whether there is more.
 
@@ -55,6 +57,7 @@ def page(
         after: id of the last record that was seen.
         narrow: which of them, and in which order.
         equal: columns with the value that they have to have; None lets all through.
+        options: how the records are loaded.
     """
     query = query.where(*(column == value for column, value in equal if value is not None))
     bounds = []
@@ -68,12 +71,12 @@ def page(
         # Much may have to be looked through or sorted for these: ids alone, which indexes have, and whole records for one page.
         ids = _cut(query.where(*bounds).with_only_columns(kind.id), kind.id, limit, after, narrow.order)
         query, after = select(kind).where(kind.id.in_(ids)), None
-    return _page(session, query, kind.id, limit, after, narrow.order)
+    return _page(session, query.options(*options), kind.id, limit, after, narrow.order)
 
 
 def notes_of(kind: Any) -> InstrumentedAttribute[dict[str, str]]:
     """Where a kind of record has its metadata; of an upload, `meta` is what the protocol calls so."""
-    column: InstrumentedAttribute[dict[str, str]] = getattr(kind, "notes", None) or kind.meta
+    column: InstrumentedAttribute[dict[str, str]] = kind.notes if hasattr(kind, "notes") else kind.meta
     return column
 
 
@@ -96,5 +99,8 @@ def _has(session: Session, column: InstrumentedAttribute[dict[str, str]], wanted
     entries = func.json_each(column).table_valued("key", "value")
     # Not `json_extract`: its paths cannot name every key.
     return and_(
-        *(exists(select(1).select_from(entries).where(entries.c.key == key, entries.c.value == value)) for key, value in wanted.items())
+        *(
+            exists(select(1).select_from(entries).where(entries.c.key == key, entries.c.value == value))
+            for key, value in wanted.items()
+        )
     )

@@ -93,8 +93,8 @@ class Writing:
         etag = etag_of(shown())
         if etag not in _TAG.findall(given):  # a weak one never names what is to be changed
             raise ChangedError(
-                f"it was changed since you read it, so nothing was done: its ETag is now {etag}, and If-Match has {given:.100}. Read it "
-                "again and decide anew, or leave If-Match out to change it whatever it is now"
+                f"it was changed since you read it, so nothing was done: its ETag is now {etag}, and If-Match has {given:.100}. "
+                "Read it again and decide anew, or leave If-Match out to change it whatever it is now"
             )
 
     def check_absent(self) -> None:

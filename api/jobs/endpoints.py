@@ -47,6 +47,7 @@ def create_job(
 def list_jobs(
     session: SessionDep,
     narrow: NarrowDep,
+    *,
     limit: Limit = 20,
     after: After = None,
     state: State | None = None,

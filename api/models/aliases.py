@@ -89,7 +89,8 @@ def put_alias(
 ) -> AliasOut:
     """Have a name stand for a model from now on, in one step: nobody ever finds it without one.
 
-    Jobs that were asked for by the alias keep the model that it stood for then. With `If-Match`, it is moved only if nobody else has.
+    Jobs that were asked for by the alias keep the model that it stood for then. With `If-Match`, it is moved only if nobody else
+    has moved it.
 
     `curl -X PUT -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" http://127.0.0.1:8000/v1/models/aliases/best
     -d '{"model_id": "model_…"}'`

@@ -130,7 +130,7 @@ def update_model(model_id: str, request: NamedChange, session: SessionDep, writi
 def delete_model(model_id: str, session: SessionDep, services: ServicesDep, writing: WritingDep) -> None:
     """Delete a model and free its bytes.
 
-    Refused while a job that has not ended needs it (starts from it, evaluates it, compares with it, embeds by it or exports it), and
+    Refused while a job that has not ended needs it (starts from it, evaluates it, compares with it, embeds by it, exports it), and
     while an alias stands for it.
     """
     writing.check(lambda: ModelOut.of(models.locked(session, model_id)))

@@ -51,6 +51,7 @@ def create_imported(
     )
     session.add(model)
     session.flush()
+    session.refresh(model, ["aliases"])  # so that it can be shown when the transaction is over
     return model
 
 

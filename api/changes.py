@@ -1,5 +1,6 @@
 """Changes of resources by PATCH: what is given is changed, what is left out stays (RFC 7396)."""
 
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
@@ -17,13 +18,17 @@ class Change(BaseModel):
 
     metadata: MetadataChange = None
 
-    def apply(self, record: Any) -> None:
+    def apply(self, record: Any, *, leave: Collection[str] = ()) -> None:
         """Change a record, which nobody else changes before the transaction ends.
+
+        Args:
+            record: what is changed.
+            leave: what is changed by other means.
 
         Raises:
             InvalidError: there would be too many metadata.
         """
-        for name, value in self.model_dump(exclude_unset=True).items():
+        for name, value in self.model_dump(exclude_unset=True, exclude={*leave}).items():
             if name == "metadata":
                 notes = notes_of(type(record)).key
                 setattr(record, notes, changed(getattr(record, notes), value))

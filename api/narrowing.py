@@ -1,5 +1,6 @@
 """What lists can be narrowed by. Unknown parameters are refused: a mistyped filter must not list everything."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -8,13 +9,20 @@ from typing import Annotated, Any
 from fastapi import Depends, Query, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from api import metadata
 from records.errors import InvalidError
 from records.queries.pages import Narrow, Order
 
-MostText = Annotated[str | None, Query(max_length=200)]
+_NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
+
+
+def _no_number(text: object) -> object:
+    """A number alone would be taken for seconds since 1970, which nobody means who writes `2026`."""
+    if isinstance(text, str) and _NUMBER.fullmatch(text.strip()):
+        raise ValueError("write the moment as 2026-11-02T10:00:00Z, or the day as 2026-11-02")
+    return text
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:
@@ -24,10 +32,16 @@ def _in_utc(moment: datetime | None) -> datetime | None:
 OrderBy = Annotated[Order, Query(description="`desc`: the newest first; `asc`: the oldest first.")]
 CreatedAfter = Annotated[
     datetime | None,
+    BeforeValidator(_no_number),
     AfterValidator(_in_utc),
     Query(description="Only those made after this moment, as `2026-11-02T10:00:00Z` or `2026-11-02`; in UTC if it does not say."),
 ]
-CreatedBefore = Annotated[datetime | None, AfterValidator(_in_utc), Query(description="Only those made before this moment.")]
+CreatedBefore = Annotated[
+    datetime | None,
+    BeforeValidator(_no_number),
+    AfterValidator(_in_utc),
+    Query(description="Only those made before this moment."),
+]
 Id = Annotated[str | None, Query(max_length=100)]
 Name = Annotated[str | None, Query(max_length=500, description="Only those of exactly this name.")]
 ModelRef = Annotated[str | None, Query(max_length=100, description="Only those of this model: its id or an alias.")]

@@ -62,7 +62,11 @@ _FORM = {
 
 
 @router.post(
-    "", status_code=201, summary="Upload images or videos", openapi_extra=_FORM, responses=responses(401, 409, 413, 422, 507)
+    "",
+    status_code=201,
+    summary="Upload images or videos",
+    openapi_extra=_FORM,
+    responses=responses(401, 404, 409, 413, 422, 423, 507),
 )
 async def create_dataset(request: Request, services: ServicesDep, idempotency_key: IdempotencyKey = None) -> DatasetOut:
     """Upload an archive (zip, tar, tar.gz, tar.zst) of images or of videos, or a single one.
@@ -147,7 +151,7 @@ def read_report(
     session: SessionDep,
     services: ServicesDep,
     limit: Limit = 100,
-    after: Annotated[int, Query(ge=0, description="How many refused members to pass over.")] = 0,
+    after: Annotated[int, Query(ge=0, le=2**62, description="How many refused members to pass over.")] = 0,
 ) -> ReportOut:
     """Counts, sizes, formats, labels and exact duplicates, and each refused member with its reason."""
     dataset = datasets.reported(session, dataset_id)

@@ -29,6 +29,7 @@ def create(
     idempotency_key: str | None = None,
     request_hash: str | None = None,
     evaluate: dict[str, Any] | None = None,
+    memory_bytes: int | None = None,
 ) -> Job:
     """Make a queued job."""
     job = Job(
@@ -48,6 +49,7 @@ def create(
         idempotency_key=idempotency_key,
         request_hash=request_hash,
         evaluate=evaluate,
+        memory_bytes=memory_bytes,
         created_at=now(session),
     )
     session.add(job)
@@ -99,6 +101,7 @@ def page(
     task: str | None = None,
     dataset_id: str | None = None,
     model_id: str | None = None,
+    retry_of: str | None = None,
     narrow: Narrow = EVERYTHING,
 ) -> tuple[list[Job], bool]:
     """One page of jobs, and whether there is more."""
@@ -108,6 +111,7 @@ def page(
         (Job.task, task),
         (Job.dataset_id, dataset_id),
         (Job.model_id, model_id),
+        (Job.retry_of, retry_of),
     ]
     return pages.page(session, select(Job), Job, limit=limit, after=after, narrow=narrow, equal=equal)
 

@@ -92,4 +92,6 @@ def _address(path: str, call: _Json) -> str:
 def _value(path: str, parameter: _Json) -> str:
     if parameter["name"] == "name":
         return _NAMES[path.split("/")[2]]
+    if "enum" in parameter["schema"]:
+        return str(parameter["schema"]["enum"][0])
     return f"${parameter['name'].upper()}" if parameter["schema"].get("type") == "string" else "0"

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
@@ -22,6 +22,9 @@ _STYLES = {
     "cancelled": "dim",
 }
 """Of states, in tables."""
+_GAP = 2
+_SENTENCE = 24
+"""Columns of a terminal: what is longer and has spaces is a sentence, and may be cut to this."""
 
 
 class Output:
@@ -69,17 +72,19 @@ class Output:
             for row in lines:
                 sys.stdout.write("\t".join(row) + "\n")
             return
-        # Ids have to stay whole, so that they can be copied: rather than fold columns, a line may be longer than the terminal.
-        widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
         if len(lines) == 1:
             self.note("There are none.")
             return
+        widths, dropped = _widths(lines, self.out.width)
         for number, row in enumerate(lines):
             line = Text(style="bold" if number == 0 else "")
-            for cell, width in zip(row, widths, strict=True):
-                line.append(cell, _STYLES.get(cell, "")).append(" " * (width - cell_len(cell) + 2))
+            for cell, width in zip(row, widths, strict=False):
+                shown = cell if cell_len(cell) <= width else set_cell_size(cell, width - 1) + "…"
+                line.append(shown, _STYLES.get(cell, "")).append(" " * (width - cell_len(shown) + _GAP))
             line.rstrip()
             self.out.print(line, soft_wrap=True)
+        if dropped:
+            self.err.print(f"No room for: {', '.join(dropped)}. A wider terminal, a pipe or --json has all.", style="dim")
 
     def json(self, document: object) -> None:
         """A JSON document."""
@@ -89,6 +94,24 @@ class Output:
         """One line about what went wrong."""
         self.err.print("Error: ", style="bold red", end="")
         self.err.print(harmless(_told(error)), markup=False, soft_wrap=True)
+
+
+def _widths(lines: list[list[str]], room: int) -> tuple[list[int], list[str]]:
+    """Widths of the columns that fit into a terminal, and the names of those that do not.
+
+    Ids and figures stay whole, so that they can be copied. Sentences are cut, the last one first; then the last columns are left
+    out.
+    """
+    columns = list(zip(*lines, strict=True))
+    widths = [max(map(cell_len, column)) for column in columns]
+    for number in reversed(range(len(columns))):
+        over = sum(widths) + _GAP * (len(widths) - 1) - room
+        if over > 0 and widths[number] > _SENTENCE and any(" " in cell for cell in columns[number][1:]):
+            widths[number] = max(_SENTENCE, widths[number] - over)
+    kept = len(widths)
+    while kept > 1 and sum(widths[:kept]) + _GAP * (kept - 1) > room:
+        kept -= 1
+    return widths[:kept], [column[0] for column in columns[kept:]]
 
 
 def _told(error: PretextError | OSError) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pretext_client import types
-from pretext_client.cli_parts import First, JobId, Limit, OfDataset, Watch, group, listing
+from pretext_client.cli_parts import First, JobId, Limit, OfDataset, Watch, group, listing, put
 from pretext_client.progress import figure, pictures_with_bar, stopped_early
 from pretext_client.session import EXIT_FAILED, session
 from pretext_client.shown import bytes_, duration, harmless, moment, outline
@@ -53,10 +53,8 @@ def pictures(
     with session(context) as run:
         run.interrupted = "Stopped; the same command goes on where this one was."
         paths = pictures_with_bar(run.client, job, out or Path(f"{job}-pictures"), run.output.err)
-        if run.output.as_json:
-            run.output.json([str(path) for path in paths])
-        elif paths:
-            run.output.say("\n".join(map(str, paths)))
+        if paths or run.output.as_json:
+            put(run, paths)
         else:
             run.output.note(f"{job} has no pictures yet.")
 

@@ -95,4 +95,4 @@ def put(run: Session, paths: tuple[Path, ...]) -> None:
     if run.output.as_json:
         run.output.json([str(path) for path in paths])
     else:
-        run.output.say("\n".join(map(str, paths)))
+        run.output.say("\n".join(map(str, paths)), wrapped=False)

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 from rich.cells import cell_len, set_cell_size
@@ -23,6 +24,7 @@ _STYLES = {
 }
 """Of states, in tables."""
 _GAP = 2
+_COMMAND = "pretext "
 _SENTENCE = 24
 """Columns of a terminal: what is longer and has spaces is a sentence, and may be cut to this."""
 
@@ -44,15 +46,17 @@ class Output:
             settings |= {"no_color": False, "color_system": "256"}
         self.out = Console(**settings)
         self.err = Console(stderr=True, **settings)
-        self._for_people = self.out.is_terminal or color == "always"
+        self.for_people = self.out.is_terminal or color == "always"
 
-    def say(self, message: str) -> None:
+    def say(self, message: str, *, wrapped: bool = True) -> None:
         """Tell people something; programs that read JSON do not see it."""
-        (self.err if self.as_json else self.out).print(harmless(message), markup=False, soft_wrap=True)
+        console = self.err if self.as_json else self.out
+        text = harmless(message)
+        console.print(_wrapped(text, console) if wrapped else text, markup=False, soft_wrap=True)
 
     def note(self, message: str) -> None:
         """Tell people something that is no result."""
-        self.err.print(harmless(message), markup=False, soft_wrap=True)
+        self.err.print(_wrapped(harmless(message), self.err), markup=False, soft_wrap=True)
 
     def value(self, found: Value, text: str) -> None:
         """A result: as a text, or in full as JSON."""
@@ -68,7 +72,7 @@ class Output:
             return
         cells = [["" if cell is None else harmless(cell) for cell in row] for row in rows]
         lines = [[cell.replace("\n", " ") for cell in row] for row in [list(columns), *cells]]
-        if not self._for_people:
+        if not self.for_people:
             for row in lines:
                 sys.stdout.write("\t".join(row) + "\n")
             return
@@ -99,19 +103,37 @@ class Output:
 def _widths(lines: list[list[str]], room: int) -> tuple[list[int], list[str]]:
     """Widths of the columns that fit into a terminal, and the names of those that do not.
 
-    Ids and figures stay whole, so that they can be copied. Sentences are cut, the last one first; then the last columns are left
-    out.
+    Ids and figures stay whole, so that they can be copied. Sentences are cut; if that is not enough, the last columns are left out.
     """
     columns = list(zip(*lines, strict=True))
-    widths = [max(map(cell_len, column)) for column in columns]
-    for number in reversed(range(len(columns))):
-        over = sum(widths) + _GAP * (len(widths) - 1) - room
-        if over > 0 and widths[number] > _SENTENCE and any(" " in cell for cell in columns[number][1:]):
-            widths[number] = max(_SENTENCE, widths[number] - over)
-    kept = len(widths)
-    while kept > 1 and sum(widths[:kept]) + _GAP * (kept - 1) > room:
+    whole = [max(map(cell_len, column)) for column in columns]
+    least = [max([min(width, _SENTENCE), *_words(column)]) for width, column in zip(whole, columns, strict=True)]
+    kept = len(columns)
+    while kept > 1 and sum(least[:kept]) + _GAP * (kept - 1) > room:
         kept -= 1
-    return widths[:kept], [column[0] for column in columns[kept:]]
+    left = room - sum(least[:kept]) - _GAP * (kept - 1)
+    widths = []
+    for width, narrow in zip(whole[:kept], least, strict=False):
+        widths.append(narrow + min(max(left, 0), width - narrow))
+        left -= widths[-1] - narrow
+    return widths, [column[0] for column in columns[kept:]]
+
+
+def _words(cells: Iterable[str]) -> Iterator[int]:
+    """Widths of cells that are no sentences."""
+    return (cell_len(cell) for cell in cells if " " not in cell or cell_len(cell) <= _SENTENCE)
+
+
+def _wrapped(message: str, console: Console) -> str:
+    """A message for a terminal, its lines broken between words. Commands stay in one line, so that they can be copied."""
+    if not console.is_terminal:
+        return message
+    return "\n".join(line if _COMMAND in line else _folded(line, console.width) for line in message.split("\n"))
+
+
+def _folded(line: str, width: int) -> str:
+    indent = line[: len(line) - len(line.lstrip())]
+    return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _told(error: PretextError | OSError) -> str:

@@ -28,6 +28,7 @@ _VERBS = {
     "train": "Training",
     "export": "Exporting",
     "embed": "Embedding",
+    "evaluate": "Measuring",
 }
 
 
@@ -133,7 +134,9 @@ class ByteRate:
         seconds = time.monotonic() - self._start
         rate = (done - self._before) / seconds if seconds > 0 else 0.0
         left = f"  {duration((total - done) / rate)} left" if rate and done < total else ""
-        self._meter.show(self._what, done, total, f"{bytes_(done)} of {bytes_(total)}  {bytes_(rate)}/s{left}")
+        self._meter.show(
+            self._what, done, total, f"{bytes_(done)} of {bytes_(total)}  {f'{bytes_(rate)}/s' if rate else ''}{left}".rstrip()
+        )
 
 
 def upload_with_bar(

@@ -197,7 +197,7 @@ class TestLists:
         ("command", "record", "told_"),
         [
             ("models", model(), "1.0 MB"),
-            ("tasks", {"name": "rotation", "defaults": {"flip": True}}, "flip=True"),
+            ("tasks", {"name": "rotation", "defaults": {"flip": True}}, "flip=true"),
             ("encoders", {"name": "tiny", "parameters": 0.2}, "0.2 M"),
         ],
     )

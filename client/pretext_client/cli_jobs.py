@@ -160,7 +160,7 @@ def checkpoints(context: typer.Context, job: JobId) -> None:
     with session(context) as run:
         found = run.client.jobs.checkpoints(job)
         rows = [
-            (one.step, one.attempt, bytes_(one.bytes or 0), moment(one.at) if one.at is not None else None, one.available)
+            (one.step, one.attempt, bytes_(one.bytes or 0), moment(one.at) if one.at is not None else None, outline(one.available))
             for one in found
         ]
         run.output.table(("step", "attempt", "size", "stored", "available"), found, rows)

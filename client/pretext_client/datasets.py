@@ -36,6 +36,9 @@ class Datasets:
     ) -> Dataset:
         """Upload images or videos. The dataset is `ingesting` at first; `wait` waits until it is ready.
 
+        >>> dataset = pretext.datasets.upload("pictures/", name="pictures", on_progress=print)
+        >>> dataset = pretext.datasets.wait(dataset.id)
+
         What is larger than some megabytes goes over in parts: where the connection breaks or the server is restarted, it goes on
         from there, at once or when the same is uploaded again later, also by another process of the same user.
 
@@ -100,6 +103,8 @@ class Datasets:
     def find(self, dataset: str) -> Dataset:
         """Read a dataset by its id, or by its name if no other has the same.
 
+        >>> dataset = pretext.datasets.find("birds")
+
         Raises:
             PretextError: several have this name.
             NotFound: none has.
@@ -130,7 +135,11 @@ class Datasets:
                 return
 
     def samples(self, dataset_id: str, *, after: int | None = None, limit: int | None = None) -> Iterator[Sample]:
-        """Every image, in the order of the archive; `after` is the index of the last one that was seen."""
+        """Every image, in the order of the archive; `after` is the index of the last one that was seen.
+
+        >>> for sample in pretext.datasets.samples(dataset.id, limit=5):
+        ...     print(sample.path, sample.width, sample.height)
+        """
         return self._http.some(f"{_path(dataset_id)}/samples", {"after": after}, Sample, lambda sample: sample.index, limit)
 
     def thumbnail(self, dataset_id: str, index: int, *, size: int = 128) -> bytes:
@@ -154,6 +163,9 @@ class Datasets:
         on_progress: OnBytes | None = None,
     ) -> Labelled:
         """Give the files of a dataset labels by a table, in place of those that it has.
+
+        >>> labelled = pretext.datasets.label(dataset.id, "labels.csv", dry_run=True)
+        >>> print(labelled.matched, labelled.first_unmatched)
 
         Args:
             dataset_id: the dataset, which has to be ready.

@@ -36,6 +36,9 @@ class AsyncDatasets:
     ) -> AsyncDataset:
         """Upload images or videos. The dataset is `ingesting` at first; `wait` waits until it is ready.
 
+        >>> dataset = await pretext.datasets.upload("pictures/", name="pictures", on_progress=print)
+        >>> dataset = await pretext.datasets.wait(dataset.id)
+
         What is larger than some megabytes goes over in parts: where the connection breaks or the server is restarted, it goes on
         from there, at once or when the same is uploaded again later, also by another process of the same user.
 
@@ -102,6 +105,8 @@ class AsyncDatasets:
     async def find(self, dataset: str) -> AsyncDataset:
         """Read a dataset by its id, or by its name if no other has the same.
 
+        >>> dataset = await pretext.datasets.find("birds")
+
         Raises:
             PretextError: several have this name.
             NotFound: none has.
@@ -133,7 +138,11 @@ class AsyncDatasets:
                 return
 
     def samples(self, dataset_id: str, *, after: int | None = None, limit: int | None = None) -> AsyncIterator[Sample]:
-        """Every image, in the order of the archive; `after` is the index of the last one that was seen."""
+        """Every image, in the order of the archive; `after` is the index of the last one that was seen.
+
+        >>> async for sample in pretext.datasets.samples(dataset.id, limit=5):
+        ...     print(sample.path, sample.width, sample.height)
+        """
         return self._http.some(f"{_path(dataset_id)}/samples", {"after": after}, Sample, lambda sample: sample.index, limit)
 
     async def thumbnail(self, dataset_id: str, index: int, *, size: int = 128) -> bytes:
@@ -157,6 +166,9 @@ class AsyncDatasets:
         on_progress: OnBytes | None = None,
     ) -> Labelled:
         """Give the files of a dataset labels by a table, in place of those that it has.
+
+        >>> labelled = await pretext.datasets.label(dataset.id, "labels.csv", dry_run=True)
+        >>> print(labelled.matched, labelled.first_unmatched)
 
         Args:
             dataset_id: the dataset, which has to be ready.

@@ -228,7 +228,11 @@ def watch_job(
                 last = progress
             elif message := _message(event):
                 shown.say(message)
-            early = early or _ends_early(event)
+            if _ends_early(event):
+                early = True
+                if last is not None:  # what was said of it before is not so any more
+                    last = replace(last, verdict=None)
+                    show_progress(shown, last, losses)
             if _begins_again(event):
                 last, early = None, False
                 losses.clear()

@@ -4,11 +4,12 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import quote
 
 from pretext_client.bound import Dataset
-from pretext_client.errors import JobFailed, PretextError, TransferFailed
+from pretext_client.errors import JobFailed, NotFound, PretextError, TransferFailed
 from pretext_client.http import Call, Http
 from pretext_client.jobs import Jobs
 from pretext_client.tus import RESUMABLE_BYTES, NotTakenError, Transfer
@@ -109,14 +110,18 @@ class Datasets:
             PretextError: several have this name.
             NotFound: none has.
         """
-        if not dataset.startswith("ds_"):
-            named = [one for one in self.list() if one.name == dataset]
-            if len(named) == 1:
-                return named[0]
-            if named:
-                ids = ", ".join(one.id for one in named)
-                raise PretextError(f"{len(named)} datasets are called {dataset!r}; choose one by its id: {ids}")
-        return self.get(dataset)
+        if dataset.startswith("ds_"):
+            return self.get(dataset)
+        there = list(self.list())
+        named = [one for one in there if one.name == dataset]
+        if len(named) > 1:
+            ids = ", ".join(one.id for one in named)
+            raise PretextError(f"{len(named)} datasets are called {dataset!r}; choose one by its id: {ids}")
+        if named:
+            return named[0]
+        close = get_close_matches(dataset, sorted({one.name for one in there}), n=2)
+        meant = f"did you mean {' or '.join(map(repr, close))}?" if close else "`pretext datasets` lists those that there are"
+        raise NotFound(404, "not_found", f"there is no dataset {dataset!r}; {meant}")
 
     def report(self, dataset_id: str) -> Report:
         """What ingest found: counts, sizes, duplicates, and the first of the refused members."""

@@ -157,6 +157,12 @@ class TestSuggestions:
         result = pretext("train", "ds_1", "--task", "rotaton")
         assert (result.exit_code, result.stderr) == (1, "Error: there is no task 'rotaton'. Did you mean rotation? (task.name)\n")
 
+    def test_name_a_dataset_that_may_have_been_meant(self, script, pretext):  # noqa: F811
+        script.on("GET", "/v1/datasets", page(DATASET))
+        result = pretext("train", "picture")
+        assert (result.exit_code, result.stderr) == (1, "Error: there is no dataset 'picture'; did you mean 'pictures'?\n")
+        assert "`pretext datasets` lists" in pretext("train", "x").stderr
+
 
 class TestCompare:
     def test_puts_what_differs_side_by_side(self, script, pretext):  # noqa: F811

@@ -4,6 +4,7 @@ import json
 import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 from pretext_client.aio.bound import AsyncDataset
@@ -11,7 +12,7 @@ from pretext_client.aio.jobs import AsyncJobs
 from pretext_client.aio.tus import AsyncTransfer
 from pretext_client.async_http import AsyncHttp
 from pretext_client.datasets import _PATH, _path
-from pretext_client.errors import JobFailed, PretextError, TransferFailed
+from pretext_client.errors import JobFailed, NotFound, PretextError, TransferFailed
 from pretext_client.http import Call
 from pretext_client.tus import RESUMABLE_BYTES, NotTakenError
 from pretext_client.types import Job, Labelled, Refused, Report, Sample
@@ -111,14 +112,18 @@ class AsyncDatasets:
             PretextError: several have this name.
             NotFound: none has.
         """
-        if not dataset.startswith("ds_"):
-            named = [one async for one in self.list() if one.name == dataset]
-            if len(named) == 1:
-                return named[0]
-            if named:
-                ids = ", ".join(one.id for one in named)
-                raise PretextError(f"{len(named)} datasets are called {dataset!r}; choose one by its id: {ids}")
-        return await self.get(dataset)
+        if dataset.startswith("ds_"):
+            return await self.get(dataset)
+        there = [one async for one in self.list()]
+        named = [one for one in there if one.name == dataset]
+        if len(named) > 1:
+            ids = ", ".join(one.id for one in named)
+            raise PretextError(f"{len(named)} datasets are called {dataset!r}; choose one by its id: {ids}")
+        if named:
+            return named[0]
+        close = get_close_matches(dataset, sorted({one.name for one in there}), n=2)
+        meant = f"did you mean {' or '.join(map(repr, close))}?" if close else "`pretext datasets` lists those that there are"
+        raise NotFound(404, "not_found", f"there is no dataset {dataset!r}; {meant}")
 
     async def report(self, dataset_id: str) -> Report:
         """What ingest found: counts, sizes, duplicates, and the first of the refused members."""

@@ -22,6 +22,7 @@ from pretext_client import (
     cli_start,
     cli_uploads,
     cli_webhooks,
+    completing,
 )
 from pretext_client.cli_parts import DO, NOUNS, RUN, SELF, STEER, USE, Root
 from pretext_client.console import Output
@@ -120,7 +121,11 @@ def options(
         bool, typer.Option("--json", help="Write results as JSON, with all that the server answered; may stand anywhere.")
     ] = False,
     profile: Annotated[
-        str | None, typer.Option(help="A server that `pretext login` has stored. Default: PRETEXT_PROFILE, else `default`.")
+        str | None,
+        typer.Option(
+            help="A server that `pretext login` has stored. Default: PRETEXT_PROFILE, else `default`.",
+            autocompletion=completing.profiles,
+        ),
     ] = None,
     color: Annotated[
         Literal["auto", "always", "never"], typer.Option(help="auto: on a terminal alone, unless NO_COLOR is set.")

@@ -12,6 +12,7 @@ from pretext_client.cli_parts import First, JobId, Limit, OfDataset, Watch, grou
 from pretext_client.progress import figure, pictures_with_bar, stopped_early
 from pretext_client.session import EXIT_FAILED, session
 from pretext_client.shown import bytes_, duration, harmless, moment, outline
+from pretext_client.types.jobs import KINDS, STATES
 from pretext_client.watching import follow, outcome, queued
 
 app = group("Trainings and all else that takes time: list, show, watch, logs, pause, cancel, retry.")
@@ -62,8 +63,12 @@ def pictures(
 @listing(app)
 def list_jobs(
     context: typer.Context,
-    state: Annotated[str | None, typer.Option(help="Only those in this state, such as running.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Only those of this kind, such as pretrain.")] = None,
+    state: Annotated[
+        str | None, typer.Option(help="Only those in this state, such as running.", autocompletion=lambda: list(STATES))
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Only those of this kind, such as pretrain.", autocompletion=lambda: list(KINDS))
+    ] = None,
     dataset: OfDataset = None,
     limit: Limit = 100,
 ) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pretext_client import completing
 from pretext_client.cli_parts import Limit, group, listing
 from pretext_client.session import session
 from pretext_client.shown import bytes_, moment
@@ -22,7 +23,9 @@ def list_uploads(context: typer.Context, limit: Limit = 100) -> None:
 
 
 @app.command()
-def delete(context: typer.Context, upload: Annotated[str, typer.Argument(help="Id of the upload.")]) -> None:
+def delete(
+    context: typer.Context, upload: Annotated[str, typer.Argument(help="Id of the upload.", autocompletion=completing.uploads)]
+) -> None:
     """Throw an upload away."""
     with session(context) as run:
         found = next((one for one in run.client.uploads.list() if one.id == upload), None)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pretext_client import completing
 from pretext_client.cli_parts import Limit, group, listing
 from pretext_client.session import EXIT_FAILED, session
 from pretext_client.shown import moment
@@ -17,7 +18,7 @@ app = group("Servers of yours that are told what happens: list, create, show, up
 _LOOK_SECONDS = 0.3
 _ENDED = {"delivered", "failed"}
 
-Id = Annotated[str, typer.Argument(help="Id of the webhook.", metavar="WEBHOOK")]
+Id = Annotated[str, typer.Argument(help="Id of the webhook.", metavar="WEBHOOK", autocompletion=completing.webhooks)]
 
 
 @listing(app)

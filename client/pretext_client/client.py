@@ -20,10 +20,10 @@ from pretext_client.webhooks import Webhooks
 class Pretext:
     """A Pretext Server.
 
-    >>> with Pretext() as pretext:  # doctest: +SKIP
+    >>> with Pretext() as pretext:
     ...     dataset = pretext.datasets.upload("pictures/").wait()
     ...     job = dataset.train("rotation", "resnet18", epochs=100).wait(check=True)
-    ...     job.model().download("encoder/")
+    ...     job.model().download("my-encoder/")
 
     Args:
         url: default: `PRETEXT_URL`, else that of the server on this machine.

@@ -20,7 +20,11 @@ class Evaluations:
         self._http = http
 
     def list(self, *, model_id: str | None = None, dataset_id: str | None = None) -> Iterator[Evaluation]:
-        """All evaluations without their reports, the newest first; pages are fetched as needed."""
+        """All evaluations without their reports, the newest first; pages are fetched as needed.
+
+        >>> for evaluation in pretext.evaluations.list(model_id=model.id):
+        ...     print(evaluation.id, evaluation.sentence)
+        """
         return self._http.pages(_PATH, {"model_id": model_id, "dataset_id": dataset_id}, Evaluation, lambda one: one.id)
 
     def get(self, evaluation_id: str) -> Evaluation:

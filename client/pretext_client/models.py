@@ -36,7 +36,10 @@ class Models:
     def list(
         self, *, dataset_id: str | None = None, task: str | None = None, after: str | None = None, limit: int | None = None
     ) -> Iterator[Model]:
-        """All models, or at most `limit` of them, the newest first and behind the one `after`; pages are fetched as needed."""
+        """All models, or at most `limit` of them, the newest first and behind the one `after`; pages are fetched as needed.
+
+        >>> newest = next(pretext.models.list(task="rotation"))
+        """
         params = {"dataset_id": dataset_id, "task": task, "after": after}
         return self._http.some(_PATH, params, Model, lambda model: model.id, limit)
 
@@ -56,6 +59,8 @@ class Models:
         on_progress: OnBytes | None = None,
     ) -> Model:
         """Upload an encoder of your own, to start trainings from it (`jobs.create(…, init_from=model.id)`).
+
+        >>> model = pretext.models.upload("encoder/encoder.safetensors", encoder="resnet18", image_size=224)
 
         Args:
             path: a safetensors file with the weights under torchvision's key names. A classifier's may be among them.
@@ -81,7 +86,7 @@ class Models:
     def embed(self, model_id: str, images: Iterable[Image], *, stage: str | None = None, normalize: bool = False) -> Embedded:
         """Embed a few images at once; `jobs.embed` is for whole datasets. More than 64 are sent 64 at a time.
 
-        >>> numpy.array(pretext.models.embed(model.id, ["cat.jpg", "dog.jpg"]).vectors)  # doctest: +SKIP
+        >>> numpy.array(pretext.models.embed(model.id, ["cat.jpg", "dog.jpg"]).vectors)
 
         Args:
             model_id: the model; its encoder has to be of images.
@@ -107,6 +112,8 @@ class Models:
         **settings: Any,
     ) -> Job:
         """Queue an export, which makes another model of the same encoder; its id is the job's `model_id` at the job's end.
+
+        >>> job = pretext.models.export(model.id, formats=["onnx"])
 
         Args:
             model_id: the model; one that was uploaded gets a model card and its formats by this.
@@ -139,6 +146,8 @@ class Models:
     ) -> tuple[Path, ...]:
         """Download every file of a model.
 
+        >>> paths = pretext.models.download(model.id, "encoder/")
+
         A file appears under its name once it is whole and its SHA-256 is right. A download that was cut off goes on where it
         was, at once or when it is called again. A file that is there already is left alone.
 
@@ -166,8 +175,8 @@ class Models:
     ) -> "Loaded":
         """Load a model as a torch module in evaluation mode; its files are kept, so that the next time takes no download.
 
-        >>> network = pretext.models.load(model.id)  # doctest: +SKIP
-        >>> features = network(network.preprocess("cat.jpg").unsqueeze(0))  # doctest: +SKIP
+        >>> network = pretext.models.load(model.id)
+        >>> features = network(network.preprocess("cat.jpg").unsqueeze(0))
 
         Args:
             model_id: the model.
@@ -202,6 +211,10 @@ class Models:
     @contextmanager
     def open(self, model_id: str, name: str) -> Iterator[Iterator[bytes]]:
         """Read a file of a model bit by bit, to pass it on; `download` is what keeps and verifies it.
+
+        >>> with pretext.models.open(model.id, "config.json") as pieces:
+        ...     for piece in pieces:
+        ...         print(len(piece))
 
         Raises:
             NotFound: there is no such model or file.

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.progress import BarColumn, Task, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
 from rich.text import Text
@@ -69,9 +69,19 @@ class _Bars(RichProgress):
     below = ""
 
     def get_renderables(self) -> Iterator[RenderableType]:
-        yield self.make_tasks_table(self.tasks)
+        yield _Narrower(self.make_tasks_table(self.tasks))
         for line in self.below.splitlines():
-            yield Text(f"{'':<10}{line}", no_wrap=True, overflow="ellipsis")
+            yield _Narrower(Text(f"{'':<10}{line}", no_wrap=True, overflow="ellipsis"))
+
+
+class _Narrower:
+    """Leaves room for the `^C` that a terminal shows: at its edge it would be in the next line, and a bar would be there twice."""
+
+    def __init__(self, inner: RenderableType) -> None:
+        self._inner = inner
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from console.render(self._inner, options.update(width=max(options.max_width - len("^C") - 1, 1)))
 
 
 class _Percent(TextColumn):
@@ -228,7 +238,11 @@ def watch_job(
                 last = progress
             elif message := _message(event):
                 shown.say(message)
-            early = early or _ends_early(event)
+            if _ends_early(event):
+                early = True
+                if last is not None:  # what was said of it before is not so any more
+                    last = replace(last, verdict=None)
+                    show_progress(shown, last, losses)
             if _begins_again(event):
                 last, early = None, False
                 losses.clear()

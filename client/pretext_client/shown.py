@@ -46,7 +46,7 @@ def outline(found: object) -> str:
         inner = {
             key: f"({outline(value)})" if isinstance(value, dict) and value else outline(value) for key, value in found.items()
         }
-        return ", ".join(f"{words(key)} {told}" for key, told in inner.items()) or "none"
+        return ", ".join(f"{key} {told}" for key, told in inner.items()) or "none"
     if isinstance(found, list):
         return ", ".join(map(outline, found)) or "none"
     if found is None:

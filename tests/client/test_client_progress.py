@@ -1,5 +1,6 @@
 import io
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -157,6 +158,15 @@ class TestShown:
 
 
 STEPS = [{"phase": "train", "done": n, "total": 2, "unit": "steps", "step": n, "loss": 3.0 - n} for n in (1, 2)]
+
+
+def test_bars_leave_room_for_what_ctrl_c_writes():
+    console = Console(file=io.StringIO(), force_terminal=True, width=60, color_system=None)
+    with meter(console) as shown:
+        shown.show("Training", 1, 2, "1/2 steps", "figures " * 20)
+    drawn = [line for line in re.split(r"[\r\n]|\x1b\[[0-9;?]*[a-zA-Z]", console.file.getvalue()) if line.strip()]
+    assert any("Training" in line for line in drawn)
+    assert max(map(len, drawn)) == 57
 
 
 class TestSpark:

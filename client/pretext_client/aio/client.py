@@ -21,10 +21,10 @@ from pretext_client.types import AuditEntry, Encoder, Json, Task, Worker
 class AsyncPretext:
     """A Pretext Server.
 
-    >>> async with AsyncPretext() as pretext:  # doctest: +SKIP
+    >>> async with AsyncPretext() as pretext:
     ...     dataset = await (await pretext.datasets.upload("pictures/")).wait()
     ...     job = await (await dataset.train("rotation", "resnet18", epochs=100)).wait(check=True)
-    ...     await (await job.model()).download("encoder/")
+    ...     await (await job.model()).download("my-encoder/")
 
     Args:
         url: default: `PRETEXT_URL`, else that of the server on this machine.

@@ -19,7 +19,11 @@ class AsyncEvaluations:
         self._http = http
 
     def list(self, *, model_id: str | None = None, dataset_id: str | None = None) -> AsyncIterator[AsyncEvaluation]:
-        """All evaluations without their reports, the newest first; pages are fetched as needed."""
+        """All evaluations without their reports, the newest first; pages are fetched as needed.
+
+        >>> async for evaluation in pretext.evaluations.list(model_id=model.id):
+        ...     print(evaluation.id, evaluation.sentence)
+        """
         return self._http.pages(_PATH, {"model_id": model_id, "dataset_id": dataset_id}, AsyncEvaluation, lambda one: one.id)
 
     async def get(self, evaluation_id: str) -> AsyncEvaluation:

@@ -82,7 +82,7 @@ def now(session: Session) -> datetime:
     """The database's clock, so that leases do not depend on how well the clocks of several hosts agree."""
     if session.get_bind().dialect.name == "postgresql":
         moment: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
-        return moment
+        return moment.astimezone(UTC)  # the server may have another zone, and the driver has its own name for this one
     return datetime.now(UTC)
 
 

@@ -9,6 +9,7 @@ from pretext_client import (
     cli_access,
     cli_admin,
     cli_catalogue,
+    cli_changes,
     cli_compare,
     cli_completion,
     cli_datasets,
@@ -69,6 +70,14 @@ cli_jobs.app.command("create")(cli_start.train)
 cli_jobs.app.command()(cli_estimate.estimate)
 for verb in (cli_start.evaluate, cli_start.embed, cli_start.export, cli_compare.compare):
     cli_models.app.command()(verb)
+
+cli_changes.add_to(
+    datasets=cli_datasets.app,
+    jobs=cli_jobs.app,
+    models=cli_models.app,
+    evaluations=cli_evaluations.app,
+    embeddings=cli_embeddings.app,
+)
 
 for name, group in (
     ("datasets", cli_datasets.app),

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from pretext_client import types
-from pretext_client.cli_parts import JobId, Limit, OfDataset, Watch, group, listing
+from pretext_client.cli_notes import WithMetadata, notes
+from pretext_client.cli_parts import JobId, Limit, OfDataset, OfModel, Watch, group, listing
 from pretext_client.progress import figure, pictures_with_bar, stopped_early
 from pretext_client.session import EXIT_FAILED, session
 from pretext_client.shown import bytes_, duration, harmless, moment, outline
@@ -66,13 +67,17 @@ def list_jobs(
     context: typer.Context,
     state: Annotated[str | None, typer.Option(help="Only those in this state, such as running.")] = None,
     kind: Annotated[str | None, typer.Option(help="Only those of this kind, such as pretrain.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only trainings by this pretext task.")] = None,
     dataset: OfDataset = None,
+    model: OfModel = None,
+    metadata: WithMetadata = None,
     limit: Limit = 100,
 ) -> None:
     """List the jobs."""
     with session(context) as run:
         of = run.client.datasets.find(dataset).id if dataset is not None else None
-        found = list(islice(run.client.jobs.list(state=state, kind=kind, dataset_id=of), limit))
+        listed = run.client.jobs.list(state=state, kind=kind, task=task, dataset_id=of, model_id=model, metadata=notes(metadata))
+        found = list(islice(listed, limit))
         rows = [(one.id, one.kind, one.state, _share(one), one.dataset_id, one.model_id, moment(one.created_at)) for one in found]
         run.output.table(("id", "kind", "state", "done", "dataset", "model", "created"), found, rows)
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from pretext_client.cli_parts import Force, Limit, ModelId, group, listing, put
+from pretext_client.cli_notes import WithMetadata, notes
+from pretext_client.cli_parts import Force, Limit, ModelId, OfDataset, group, listing, put
 from pretext_client.progress import download_with_bar, figure, model_with_bar
 from pretext_client.session import session
 from pretext_client.shown import bytes_, moment
@@ -15,10 +16,19 @@ app = group("Trained encoders: list, show, download, upload, compare, delete.")
 
 
 @listing(app)
-def list_models(context: typer.Context, limit: Limit = 100) -> None:
+def list_models(
+    context: typer.Context,
+    task: Annotated[str | None, typer.Option(help="Only those by this pretext task.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only those of exactly this name.")] = None,
+    dataset: OfDataset = None,
+    metadata: WithMetadata = None,
+    limit: Limit = 100,
+) -> None:
     """List the encoders."""
     with session(context) as run:
-        found = list(islice(run.client.models.list(), limit))
+        of = run.client.datasets.find(dataset).id if dataset is not None else None
+        listed = run.client.models.list(task=task, name=name, dataset_id=of, metadata=notes(metadata))
+        found = list(islice(listed, limit))
         rows = [
             (
                 one.id,
@@ -26,11 +36,12 @@ def list_models(context: typer.Context, limit: Limit = 100) -> None:
                 one.task,
                 one.image_size,
                 bytes_(sum(file.bytes for file in one.files)),
+                ", ".join(one.aliases),
                 moment(one.created_at),
             )
             for one in found
         ]
-        run.output.table(("id", "encoder", "task", "image size", "size", "created"), found, rows)
+        run.output.table(("id", "encoder", "task", "image size", "size", "aliases", "created"), found, rows)
 
 
 @app.command()
@@ -43,6 +54,7 @@ def show(context: typer.Context, model: ModelId) -> None:
         told += [f"features after {found.ends_at}"] if found.ends_at else []
         told += ["of: " + "  ".join(one for one in (found.dataset_id, found.job_id, found.made_from) if one)]
         told += [f"{name}: {figure(value)}" for name, value in found.metrics.items()]
+        told += [f"aliases: {', '.join(found.aliases)}"] if found.aliases else []
         told += [f"{file.name}  {bytes_(file.bytes)}" for file in found.files]
         run.output.value(found, "\n".join(told))
 

@@ -117,6 +117,20 @@ def migrate() -> None:
 
 
 @app.command()
+def sweep(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be freed, and free nothing.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Free bytes that nobody needs any more: blobs without a record, expired uploads, decoded images of deleted datasets.
+
+    Workers do it by themselves every PRETEXT_SWEEP_HOURS. It can be run beside a running server.
+    """
+    from launcher.sweep import run
+
+    run(_settings(data_dir=data_dir), dry_run=dry_run)
+
+
+@app.command()
 def demo(
     data: Annotated[Path | None, typer.Argument(help="Your own pictures: a folder, an archive or an image.", exists=True)] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Length of the training in steps.")] = None,

@@ -57,6 +57,10 @@ class Settings(BaseSettings):
     """Space that uploads leave free on the disk of the blobs, in bytes."""
     upload_hours: float = Field(default=72, gt=0)
     """Hours without a new byte after which a resumable upload that no dataset was made of is thrown away."""
+    sweep_hours: float = Field(default=6, gt=0)
+    """Hours between two looks of the workers for bytes that nobody needs any more; `pretext-server sweep` looks at once."""
+    orphan_hours: float = Field(default=24, ge=1)
+    """Hours that bytes have to have been unchanged before they are freed because no record refers to them."""
     max_unfinished_uploads: int = Field(default=1000, ge=1)
     """Most resumable uploads that no dataset was made of yet."""
     max_unfinished_bytes: int = Field(default=1 << 40, ge=1)

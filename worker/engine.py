@@ -24,9 +24,11 @@ from records.states import JobState
 from records.sweep import sweep_uploads
 from records.tenancy import act_for
 from worker.attempt import Attempt
+from worker.clearing import abandoned
 from worker.hardware import hardware_of
 from worker.kinds import KINDS, Kind, Workplace
 from worker.spares import Spares
+from worker.sweeper import Sweeper
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +62,7 @@ class Engine:
         self._free = {lane: threading.Semaphore(size) for lane, size in self._sizes.items()}
         self._stopping = threading.Event()
         self._sweep_at = 0.0
+        self._sweeper = Sweeper(settings, database, blobs, self.worker_id, self._stopping)
         self._spares = Spares() if settings.warm else None
         self._reaper = threading.Thread(target=self._reap_until_stopped, name="reaper", daemon=True)
 
@@ -89,6 +92,7 @@ class Engine:
         self._stopping.set()
         if self._reaper.is_alive():
             self._reaper.join()
+        self._sweeper.close()
         if self._spares is not None:
             self._spares.close()
         try:
@@ -200,9 +204,8 @@ class Engine:
         """Remove what killed workers of this host have left behind."""
         root = self._settings.scratch
         root.mkdir(parents=True, exist_ok=True)
-        for folder in root.glob("worker_*-*"):
-            if not Path(f"/proc/{folder.name.rpartition('-')[2]}").exists():
-                shutil.rmtree(folder, ignore_errors=True)
+        for folder in abandoned(root):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _reap_until_stopped(self) -> None:
         pause = 0.0
@@ -235,6 +238,7 @@ class Engine:
         if time.monotonic() >= self._sweep_at:
             self._sweep_at = time.monotonic() + _SWEEP_SECONDS
             sweep_uploads(self._database, self._blobs)
+        self._sweeper.look()
 
     def _wake_for_waiting(self, lane: str) -> None:
         with self._claiming:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from records.database import now
 from records.models import Job, Project
@@ -54,7 +54,9 @@ def next_queued(session: Session, kinds: Sequence[str], devices: Sequence[str], 
 
 
 def claim(session: Session, job_id: str, worker_id: str, seconds: float) -> Job | None:
-    """Take a job that nobody has, for a while. None if somebody was quicker."""
+    """Take a job that nobody has, for a while. None if somebody was quicker, or its project has as many running as it may."""
+    if not _has_room(session, job_id):
+        return None
     moment = now(session)
     taken = session.execute(
         update(Job)
@@ -76,6 +78,22 @@ def claim(session: Session, job_id: str, worker_id: str, seconds: float) -> Job 
     job.started_at = job.started_at or moment
     events.state(session, job, worker_id=worker_id)
     return job
+
+
+def _has_room(session: Session, job_id: str) -> bool:
+    """Whether a job's project may have one more running. If it is bounded, other claims for it wait for the transaction's end."""
+    project = select(Project.most_running).where(Project.id == select(Job.project_id).where(Job.id == job_id).scalar_subquery())
+    if session.scalar(project) is None:
+        return True
+    most = session.scalar(project.with_for_update(of=Project))
+    beside = aliased(Job)
+    running = (
+        select(func.count())
+        .select_from(Job)
+        .join(beside, beside.project_id == Job.project_id)
+        .where(Job.id == job_id, beside.state.in_([str(state) for state in HELD]))
+    )
+    return most is None or (session.scalar(running) or 0) < most
 
 
 def renew(session: Session, lease: Lease, seconds: float) -> JobState:

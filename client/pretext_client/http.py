@@ -61,6 +61,7 @@ class Http:
         self.retry = retry
         self.sleep = sleep
         self._timeout = timeout
+        self._met = not place.local
         # A proxy that the environment names is for the world outside, and could not reach this machine's own address.
         self._client = httpx.Client(
             base_url=place.url,
@@ -145,7 +146,10 @@ class Http:
                 if not (never_arrived or repeatable(call.method, call.headers)):
                     raise self._failure(error) from error
                 failure: Exception = error
+                if never_arrived and not self._met and repetition >= self.retry.times_unmet:
+                    raise self._failure(error) from error
             else:
+                self._met = True
                 if response.status_code not in PASSING or not repeatable(call.method, call.headers):
                     return response
                 failure, asked = self._refusal(response), retry_after(response.headers)

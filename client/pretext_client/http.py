@@ -61,7 +61,7 @@ class Http:
         self.retry = retry
         self.sleep = sleep
         self._timeout = timeout
-        self._met = not place.local
+        self._met = place.announced or not place.local
         # A proxy that the environment names is for the world outside, and could not reach this machine's own address.
         self._client = httpx.Client(
             base_url=place.url,

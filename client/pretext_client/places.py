@@ -18,6 +18,8 @@ class Place:
 
     url: str
     key: str | None = field(repr=False)
+    announced: bool = False
+    """Whether a server on this machine says that it runs there."""
 
     @property
     def local(self) -> bool:
@@ -44,11 +46,12 @@ def find(url: str | None = None, api_key: str | None = None, environment: Mappin
     """
     environment = os.environ if environment is None else environment
     folder = data_dir(environment)
-    url = checked(url or environment.get("PRETEXT_URL") or _content(folder / "url") or DEFAULT_URL)
+    running = checked(found) if (found := _content(folder / "url")) else None
+    url = checked(url or environment.get("PRETEXT_URL") or running or DEFAULT_URL)
     key = api_key or environment.get("PRETEXT_API_KEY")
     if not key and is_loopback(url):
         key = _content(folder / "api-key")
-    return Place(url, key.strip() if key else None)
+    return Place(url, key.strip() if key else None, announced=url == running)
 
 
 def checked(url: str) -> str:

@@ -15,6 +15,7 @@ from api.evaluations import endpoints as evaluations
 from api.health import endpoints as health
 from api.jobs import endpoints as jobs
 from api.jobs import pictures
+from api.jobs.stream import Feeds
 from api.keys import endpoints as keys_api
 from api.labels import endpoints as labels
 from api.limits import Limiter
@@ -51,13 +52,15 @@ Press **Authorize** and paste the key first.
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Make the application. Settings come from `PRETEXT_…` variables if none are given."""
     settings = settings or Settings()
+    database = Database(settings.database, guarded=True)
     services = Services(
         settings=settings,
-        database=Database(settings.database, guarded=True),
+        database=database,
         blobs=open_blobs(settings.blobs),
         wake=waker(celery_app(settings.broker)),
         limiter=Limiter(settings.broker, settings.requests_per_minute),
         questions=Questions(settings.broker),
+        feeds=Feeds(database.whole),
     )
 
     @asynccontextmanager
@@ -104,9 +107,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def served() -> FastAPI:
+def served(settings: Settings | None = None) -> FastAPI:
     """The application as a server process runs it: logging set up, and the key from the settings accepted."""
-    settings = Settings()
+    settings = settings or Settings()
     set_up_logging(settings.log_level)
     app = create_app(settings)
     if settings.api_key is not None:

@@ -50,19 +50,11 @@ def up(
 @app.command()
 def api(host: Host = None, port: Port = None) -> None:
     """Run the API alone, for many machines. Settings come from PRETEXT_ variables."""
-    import uvicorn
+    from api.app import served
+    from api.server import serve
 
     settings = _settings(host=host, port=port)
-    uvicorn.run(
-        "api.app:served",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=settings.log_level == "debug",
-        server_header=False,
-        timeout_graceful_shutdown=3,
-    )
+    serve(served(settings), settings.host, settings.port)
 
 
 @app.command()

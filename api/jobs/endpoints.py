@@ -9,7 +9,6 @@ from api.datasets.endpoints import IdempotencyKey
 from api.errors import responses
 from api.jobs import service
 from api.jobs.schemas import EventOut, JobOut, JobRequest, Kind, MetricOut, State
-from api.jobs.stream import follow
 from api.pages import After, Limit, Page
 from api.services import ServicesDep, SessionDep
 from records.queries import events, jobs
@@ -101,7 +100,7 @@ def list_events(
     seen = after if last_event_id is None else last_event_id
     if "text/event-stream" in accept:
         return StreamingResponse(
-            follow(services.database, job_id, seen),
+            services.feeds.follow(job_id, seen),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )

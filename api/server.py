@@ -1,0 +1,44 @@
+"""The HTTP server of the API."""
+
+import logging
+import socket
+import sys
+from contextlib import suppress
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from api.services import Services
+
+_STOP_SECONDS = 3
+"""Seconds that requests have to come to their end when the server stops."""
+
+
+class Server(uvicorn.Server):
+    """Ends the streams of events when it is told to stop: whoever watches goes on with another process, and this one ends at once.
+
+    Args:
+        app: what is served.
+        options: as of `uvicorn.Config`.
+    """
+
+    def __init__(self, app: FastAPI, **options: Any) -> None:
+        own: dict[str, Any] = {"log_config": None, "server_header": False, "timeout_graceful_shutdown": _STOP_SECONDS}
+        super().__init__(uvicorn.Config(app, **{**own, **options}))
+        self._services: Services = app.state.services
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop serving."""
+        self._services.feeds.close()
+        await super().shutdown(sockets)
+
+
+def serve(app: FastAPI, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    access_log = logging.getLogger("uvicorn.access").isEnabledFor(logging.DEBUG)
+    server = Server(app, host=host, port=port, access_log=access_log)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(1)

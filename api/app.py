@@ -110,7 +110,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def served(settings: Settings | None = None) -> FastAPI:
     """The application as a server process runs it: logging set up, and the key from the settings accepted."""
     settings = settings or Settings()
-    set_up_logging(settings.log_level)
+    set_up_logging(settings)
     app = create_app(settings)
     if settings.api_key is not None:
         services: Services = app.state.services

@@ -35,7 +35,7 @@ def up(
 ) -> None:
     """Run the whole service on this machine until Ctrl-C: database, queue, API and a worker."""
     settings = _settings(data_dir=data_dir, host=host, port=port, workers=workers, device=device)
-    set_up_logging(settings.log_level)
+    set_up_logging(settings)
     stopping = _stop_on_signals()
     with Server(settings) as server:
         print(f"Pretext Server   {server.url}")

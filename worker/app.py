@@ -54,7 +54,7 @@ def _answers(settings: Settings, engine: Engine, device: Literal["cpu", "cuda"])
 
 def run(settings: Settings) -> int:
     """Run a worker until it is told to stop; gives the exit status."""
-    set_up_logging(settings.log_level)
+    set_up_logging(settings)
     # What comes by the queue is JSON with a job's id in it: nothing that root would run.
     warnings.filterwarnings("ignore", "You're running the worker with superuser privileges", SecurityWarning)
     device = find_device(settings.device)

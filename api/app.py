@@ -20,6 +20,10 @@ from api.keys import endpoints as keys_api
 from api.labels import endpoints as labels
 from api.limits import Limiter
 from api.members import endpoints as members
+from api.metrics import endpoints as metrics
+from api.metrics.figures import Figures
+from api.metrics.observed import Observed
+from api.metrics.queue import QueueCollector
 from api.models import embedding
 from api.models import endpoints as models
 from api.projects import endpoints as projects
@@ -28,6 +32,7 @@ from api.services import Services
 from api.uploads import endpoints as uploads
 from api.uploads.wire import Wire
 from api.workers import endpoints as workers_api
+from records import tracing
 from records.blobs import open_blobs
 from records.database import Database
 from records.log import set_up_logging
@@ -63,12 +68,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         feeds=Feeds(database.whole),
     )
 
+    figures = Figures(database, services.feeds)
+    figures.registry.register(QueueCollector(database.whole))
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.waiting_to_embed = embedding.Waiting()
         yield
+        figures.close()
+        services.feeds.close()
         services.questions.close()
         services.database.engine.dispose()
+        tracing.close()
 
     app = FastAPI(
         title="Pretext Server",
@@ -81,10 +92,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.services = services
+    app.state.figures = figures
     app.add_middleware(Wire)
     app.add_middleware(Gate, hosts=settings.hosts, body_seconds=settings.body_seconds)
+    app.add_middleware(Observed, figures=figures)
     errors.install(app)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     docs.install(app)
     for router in (
         uploads.router,
@@ -111,6 +125,7 @@ def served(settings: Settings | None = None) -> FastAPI:
     """The application as a server process runs it: logging set up, and the key from the settings accepted."""
     settings = settings or Settings()
     set_up_logging(settings)
+    tracing.set_up("pretext-api")
     app = create_app(settings)
     if settings.api_key is not None:
         services: Services = app.state.services

@@ -26,7 +26,7 @@ from records.queries import keys
 from records.queries.keys import SCOPES
 from records.tenancy import Actor, act_from_now_on, acting_as
 
-_bearer = HTTPBearer(auto_error=False, description="The key: in `api-key` of the data folder for a local server.")
+bearer = HTTPBearer(auto_error=False, description="The key: in `api-key` of the data folder for a local server.")
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -41,7 +41,7 @@ _REQUEST_ID = re.compile(r"(?!pretext_)[A-Za-z0-9][A-Za-z0-9._:-]{7,63}")
 
 
 async def require_key(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)], services: ServicesDep
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)], services: ServicesDep
 ) -> Actor:
     """Let only those in who have a valid key for this: to read with for GET, HEAD and OPTIONS, to write with for all others.
 

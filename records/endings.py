@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
@@ -36,6 +36,11 @@ class Ending:
     """The span of the request that queued it."""
     error: str | None
     """Why it failed."""
+
+    @property
+    def age(self) -> float:
+        """Seconds since the job was asked for."""
+        return max(0.0, (datetime.now(UTC) - self.created_at).total_seconds())
 
 
 Listener = Callable[[Ending], None]

@@ -32,7 +32,7 @@ def set_up(service: str) -> None:
 
 def close() -> None:
     """Send what has not been sent, and stop."""
-    global _otel  # noqa: PLW0603
+    global _otel
     otel, _otel = _otel, None
     if otel is not None:
         otel.close()

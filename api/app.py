@@ -73,6 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.readiness = health.Readiness(services)
         app.state.waiting_to_embed = embedding.Waiting()
         yield
         figures.close()

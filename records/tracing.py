@@ -1,4 +1,4 @@
-"""Traces, where OpenTelemetry's own variables ask for them (OTEL_EXPORTER_OTLP_ENDPOINT and so on). Everywhere else this does nothing."""
+"""Traces, where OpenTelemetry's own variables ask for them, such as OTEL_EXPORTER_OTLP_ENDPOINT. Elsewhere this does nothing."""
 
 import logging
 import os

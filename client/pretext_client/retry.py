@@ -17,7 +17,7 @@ class Retry:
     times: int = 8
     """How often a request is sent again."""
     times_unmet: int = 3
-    """How often it is sent again to a server on this machine that has never answered and does not say that it runs: most likely none does."""
+    """How often it is sent again to a server on this machine that has never answered, and left no file that says it runs."""
     first_seconds: float = 0.3
     """Wait before the first repetition; it doubles each time."""
     longest_seconds: float = 3.0

@@ -1,4 +1,4 @@
-"""The queue and the workers at a glance, for those who watch over them. Of jobs that have ended nothing is read: there are too many."""
+"""The queue and the workers at a glance, for those who watch over them. Jobs that have ended are not read: there are too many."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -29,9 +29,11 @@ class Server(uvicorn.Server):
         self._services: Services = app.state.services
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop serving."""
+        """Stop serving. Whoever has not read what was sent by then is hung up on: the loop would wait for them for good."""
         self._services.feeds.close()
         await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
 
 def serve(app: FastAPI, host: str, port: int) -> None:

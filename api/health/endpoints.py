@@ -55,9 +55,7 @@ class Readiness:
     async def _look(self) -> None:
         self._missing, self._broker = "the database does not answer in time", False
         with anyio.move_on_after(_PATIENCE_SECONDS):
-            self._missing = await anyio.to_thread.run_sync(
-                _missing, self._services, limiter=self._limiter, abandon_on_cancel=True
-            )
+            self._missing = await anyio.to_thread.run_sync(_missing, self._services, limiter=self._limiter, abandon_on_cancel=True)
             self._broker = await anyio.to_thread.run_sync(
                 _broker_answers, self._services, limiter=self._limiter, abandon_on_cancel=True
             )

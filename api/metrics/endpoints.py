@@ -1,4 +1,4 @@
-"""`/metrics`: for Prometheus, by a token of its own, or for the server's administrators. It is about all projects and names none."""
+"""`/metrics`: for Prometheus, by its own token, or for the server's administrators. It is about all projects, and names none."""
 
 import secrets
 from typing import Annotated

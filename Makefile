@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?=
 ARGS ?=
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test check format up lock clean
+.PHONY: help setup demo test browser check docs format up lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -23,14 +24,21 @@ $(VENV)/.installed: requirements.lock pyproject.toml client/pyproject.toml
 demo: setup  ## Upload, train, watch, download, compare. DATA=path/to/images-or-archive does it on your own pictures
 	$(BIN)/pretext-server demo $(if $(DATA),"$(DATA)") $(ARGS)
 
-test: setup  ## Run every test
+test: setup browser  ## Run every test
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
-check: setup  ## Lint, check the types and the imports between packages
+browser: setup  ## Install a Chromium for the tests of the page, if there is none
+	@.ci/browser $(BIN)/python
+
+check: setup  ## Lint, check types and imports between packages, build the documentation strictly
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(MKDOCS) build --quiet --strict
+
+docs: setup  ## Read the documentation on http://127.0.0.1:8010
+	$(MKDOCS) serve --dev-addr 127.0.0.1:8010
 
 format:  setup  ## Format the code and mend what the linter can
 	$(BIN)/ruff format .
@@ -41,7 +49,7 @@ up: setup  ## Run the service until Ctrl-C
 
 lock:  ## Pin the newest packages that pyproject.toml admits
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/pip install --quiet '.[api,worker,embedded,dev]' ./client
+	build/lock/bin/pip install --quiet '.[api,worker,dashboard,embedded,dev]' ./client
 	build/lock/bin/pip freeze --all --exclude pip --exclude pretext-server --exclude pretext-client | sed 's/+cpu$$//' > requirements.lock
 
 clean:  ## Remove what make made

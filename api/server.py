@@ -1,4 +1,4 @@
-"""The HTTP server of the API."""
+"""The HTTP server of the API, and of what is served beside it."""
 
 import logging
 import socket
@@ -7,9 +7,9 @@ from contextlib import suppress
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
-from api.services import Services
+from api.jobs.stream import Feeds
 
 _STOP_SECONDS = 3
 """Seconds that requests have to come to their end when the server stops."""
@@ -20,26 +20,28 @@ class Server(uvicorn.Server):
 
     Args:
         app: what is served.
+        feeds: the streams of events; None if there are none.
         options: as of `uvicorn.Config`.
     """
 
-    def __init__(self, app: FastAPI, **options: Any) -> None:
+    def __init__(self, app: ASGIApp, feeds: Feeds | None = None, **options: Any) -> None:
         own: dict[str, Any] = {"log_config": None, "server_header": False, "timeout_graceful_shutdown": _STOP_SECONDS}
         super().__init__(uvicorn.Config(app, **{**own, **options}))
-        self._services: Services = app.state.services
+        self._feeds = feeds
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop serving. Whoever has not read what was sent by then is hung up on: the loop would wait for them for good."""
-        self._services.feeds.close()
+        if self._feeds is not None:
+            self._feeds.close()
         await super().shutdown(sockets)
         for connection in list(self.server_state.connections):
             connection.transport.abort()
 
 
-def serve(app: FastAPI, host: str, port: int) -> None:
+def serve(app: ASGIApp, host: str, port: int, feeds: Feeds | None = None) -> None:
     """Serve until SIGTERM or SIGINT."""
     access_log = logging.getLogger("uvicorn.access").isEnabledFor(logging.DEBUG)
-    server = Server(app, host=host, port=port, access_log=access_log)
+    server = Server(app, feeds, host=host, port=port, access_log=access_log)
     with suppress(KeyboardInterrupt):
         server.run()
     if not server.started:

@@ -39,6 +39,8 @@ def up(
     stopping = _stop_on_signals()
     with Server(settings) as server:
         print(f"Pretext Server   {server.url}")
+        if server.sign_in_url:
+            print(f"sign in          {server.sign_in_url}   (works once)")
         print(f"docs             {server.url}/docs")
         print(f"key              in {server.key_file}", flush=True)
         while not stopping:
@@ -48,13 +50,34 @@ def up(
 
 
 @app.command()
-def api(host: Host = None, port: Port = None) -> None:
+def api(
+    host: Host = None,
+    port: Port = None,
+    page: Annotated[bool, typer.Option("--page", help="Serve the web page on the same port.", hidden=True)] = False,
+) -> None:
     """Run the API alone, for many machines. Settings come from PRETEXT_ variables."""
     from api.app import served
     from api.server import serve
+    from launcher.web import with_page
 
     settings = _settings(host=host, port=port)
-    serve(served(settings), settings.host, settings.port)
+    application = served(settings)
+    serve(with_page(application, settings) if page else application, settings.host, settings.port, application.state.services.feeds)
+
+
+@app.command()
+def dashboard(
+    url: Annotated[str | None, typer.Option(help="Address of the API. [PRETEXT_URL]")] = None, host: Host = None, port: Port = None
+) -> None:
+    """Run the web page alone, in front of an API elsewhere. Who opens it signs in with a key of that API."""
+    from api.server import serve
+    from launcher.web import page_alone
+
+    url = url or os.environ.get("PRETEXT_URL")
+    if not url:
+        _fail("give the address of the API by --url or PRETEXT_URL")
+    settings = _settings(host=host, port=port)
+    serve(page_alone(settings, str(url)), settings.host, settings.port)
 
 
 @app.command()

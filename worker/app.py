@@ -19,6 +19,7 @@ from worker.answers import Answers
 from worker.devices import find_device
 from worker.engine import Engine
 from worker.metrics import Figures, MetricsServer
+from worker.webhooks.sender import Sender
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +88,8 @@ def run(settings: Settings) -> int:
     app = build(settings, engine)
     engine.start()
     answers = _answers(settings, engine, device)
+    sender = Sender(settings, Database(settings.database))
+    sender.start()
     queues = f"{QUEUE},{CUDA_QUEUE}" if device == "cuda" else QUEUE
     worker = app.Worker(
         hostname=f"{engine.worker_id}@{os.uname().nodename}",
@@ -103,6 +106,7 @@ def run(settings: Settings) -> int:
         worker.start()
     finally:
         engine.stop()
+        sender.close()
         if answers is not None:
             answers.close()
         engine.close()

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from records.blobs import Blobs
-from records.database import Database, after_commit
+from records.database import Database, after_commit, now
 from records.queries import events, leases
 from records.queries.leases import Lease
 
@@ -22,11 +22,13 @@ def keep(database: Database, blobs: Blobs, lease: Lease, event: dict[str, Any]) 
     """
     step = int(event["step"])
     key = f"jobs/{lease.job_id}/checkpoints/{step:09}-{lease.attempt}"
+    size = Path(event["path"]).stat().st_size
     blobs.put(key, Path(event["path"]))
     with database.write() as session:
         job = leases.hold(session, lease)
+        about = {"bytes": size, "at": now(session).isoformat()}
         kept = {"keep": True} if event.get("keep") else {}
-        checkpoints = [*job.checkpoints, {"key": key, "step": step, "attempt": lease.attempt, **kept}]
+        checkpoints = [*job.checkpoints, {"key": key, "step": step, "attempt": lease.attempt, **about, **kept}]
         superseded = [one for one in checkpoints if not one.get("keep")][:-KEPT]
         job.checkpoints = [one for one in checkpoints if one not in superseded]
         job.failures = 0

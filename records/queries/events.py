@@ -1,5 +1,6 @@
 """Events and metrics of jobs."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from sqlalchemy import Insert, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from records import outbox
 from records.database import now
 from records.models import Job, JobEvent, JobMetric
 
@@ -40,7 +42,8 @@ def add(session: Session, job_id: str, attempt: int, found: Sequence[tuple[str, 
 
 
 def state(session: Session, job: Job, **more: Any) -> None:
-    """Note that a job has gone to the state that it is in."""
+    """Note that a job has gone to the state that it is in, for its events and for webhooks."""
+    outbox.note_job(session, job)
     add(session, job.id, job.attempt, [("state", {"state": str(job.state), **more})])
 
 
@@ -72,11 +75,16 @@ def put_metrics(session: Session, job_id: str, attempt: int, found: Sequence[dic
             "epoch": metric["epoch"],
             "at": datetime.fromtimestamp(metric["time"], UTC),
             "attempt": attempt,
-            "values": metric["values"],
+            "values": {name: _finite(value) for name, value in metric["values"].items()},
         }
         for step, metric in newest.items()
     ]
     session.execute(_upsert(session), rows)
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no name for what is no number."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _upsert(session: Session) -> Insert:

@@ -36,7 +36,7 @@ def services(app: FastAPI) -> Services:
 @pytest.fixture
 def address(app: FastAPI) -> Iterator[str]:
     """Address of the application behind a real server and a real socket."""
-    server = Server(app, port=0, ws="none", timeout_graceful_shutdown=1)
+    server = Server(app, app.state.services.feeds, port=0, ws="none", timeout_graceful_shutdown=1)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

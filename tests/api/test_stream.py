@@ -170,7 +170,7 @@ class TestEnds:
         asyncio.run(run())
 
     def test_a_server_that_stops_ends_them_at_once(self, app: FastAPI, job_id: str):
-        server = Server(app, port=0, ws="none")
+        server = Server(app, app.state.services.feeds, port=0, ws="none")
         thread = threading.Thread(target=server.run)
         thread.start()
 
@@ -189,7 +189,7 @@ class TestEnds:
         assert time.monotonic() - began < 2  # requests may take three seconds to end
 
     def test_a_server_that_stops_waits_for_nobody_who_does_not_read(self, app: FastAPI, job_id: str, say):
-        server = Server(app, port=0, ws="none", timeout_graceful_shutdown=1)
+        server = Server(app, app.state.services.feeds, port=0, ws="none", timeout_graceful_shutdown=1)
         thread = threading.Thread(target=server.run)
         thread.start()
 

@@ -23,6 +23,8 @@ class Workplace:
     settings: Settings
     device: Literal["cpu", "cuda"]
     """What the worker can train on."""
+    device_name: str | None = None
+    """Model of it."""
 
     @property
     def out(self) -> Path:

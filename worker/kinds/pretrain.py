@@ -8,10 +8,14 @@ from records.database import now
 from records.errors import RecordsError
 from records.ids import new_id
 from records.models import Job, Model, ModelFile
-from records.queries import datasets, events, jobs, models
+from records.queries import datasets, events, jobs, measurements, models
 from ssl_core.spec import ENCODERS, ResolvedPretrain
+from ssl_core.spec.costs import sort_of
 from ssl_core.spec.evaluate import EvaluateAfter
 from worker.kinds.base import Workplace
+
+_FEWEST_STEPS = 20
+"""Of a training whose speed says something."""
 
 
 class Pretrain:
@@ -25,6 +29,7 @@ class Pretrain:
         spec = ResolvedPretrain.model_validate(job.spec).on_device(place.device)
         job.spec = spec.model_dump(mode="json")
         job.device = spec.device
+        self._device_name = place.device_name
         self._model_id = new_id("model")
         self._prefix = f"models/{self._model_id}"
         (place.folder / "spec.json").write_text(spec.model_dump_json(), encoding="utf-8")
@@ -56,8 +61,23 @@ class Pretrain:
         )
         session.add(model)
         job.model_id = model.id
+        self._note(session, job, spec, result)
         if job.evaluate is not None:
             self._evaluate(session, job, job.evaluate)
+
+    def _note(self, session: Session, job: Job, spec: ResolvedPretrain, result: dict[str, Any]) -> None:
+        """Keep how fast it was and how much memory it took, for the estimates of those to come."""
+        peak = result.get("memory", {}).get("peak_bytes")
+        if self._device_name is None or peak is None:
+            return
+        steps, seconds = int(result["steps"]), float(result["seconds"])
+        # One that was taken up again may have been on another device before; one that is over at once has only warmed up.
+        timed = job.attempt == 1 and job.retry_of is None and steps >= _FEWEST_STEPS
+        own = max(1, int(peak) - int(result["memory"].get("dataset_bytes", 0)))
+        samples = steps * spec.batch_size if timed else 0
+        measurements.note(
+            session, self._device_name, sort_of(spec), samples=samples, seconds=seconds if timed else 0.0, memory_bytes=own
+        )
 
     @staticmethod
     def _evaluate(session: Session, job: Job, asked: dict[str, Any]) -> None:

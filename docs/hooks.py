@@ -17,7 +17,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "client")]
 
-from docs.generators import commands, errors, events, figures, openapi, python, settings, tasks  # noqa: E402  the path comes first
+from docs.generators import commands, errors, events, figures, narrow, openapi, python, settings, tasks  # noqa: E402  the path comes first
 
 MADE: dict[str, Callable[..., str]] = {
     "errors-of-requests": errors.requests_table,
@@ -65,6 +65,11 @@ def on_page_markdown(markdown: str, /, *, page: Page, config: MkDocsConfig, file
         return MADE[found[1]](*found[2].split())
 
     return _MARK.sub(made, markdown)
+
+
+def on_page_content(html: str, /, *, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001  mkdocs gives them by name
+    """Have tables be read on a phone, too."""
+    return narrow.readable(html)
 
 
 def _filled(nav: Any, made: dict[str, list[str]]) -> Any:

@@ -5,7 +5,6 @@ everybody; only its bytes are packed tighter here. The same command draws the sa
 """
 
 import argparse
-import io
 import json
 import os
 import subprocess
@@ -14,14 +13,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image, ImageSequence
 
+from docs.packing import OUT, pack
 from launcher import motions, shapes
 
-OUT = Path(__file__).parent / "images"
-MOST_BYTES = 80_000
-"""Bound of a picture's file."""
 _TITLE, _SAMPLES, _MOVING_SAMPLES = 120, 8, 4
 """Width of the titles beside samples, in pixels; how many samples there are, and how many of them are kept where they move."""
 _SHAPES, _CLIPS, _LABELLED, _SIDE = 2000, 400, 1000, 32
@@ -118,24 +114,11 @@ def _run(command: str, spec: dict[str, Any], out: Path, root: Path, *options: st
 
 
 def _save(source: Path, target: Path) -> None:
-    """Pack a picture as WebP, as good as fits into the bound."""
     with Image.open(source) as image:
         frames = [frame.convert("RGB") for frame in ImageSequence.Iterator(image)]
         if len(frames) > 1:
             frames = [_narrowed(frame) for frame in frames]
-        pause = image.info.get("duration", 125)
-    for quality in (90, 80, 70, 60, 45, 30):
-        packed = io.BytesIO()
-        more = {"save_all": True, "append_images": frames[1:], "duration": pause, "loop": 0} if len(frames) > 1 else {}
-        frames[0].save(packed, "WEBP", quality=quality, method=6, **more)
-        if packed.tell() < MOST_BYTES:
-            break
-    else:
-        raise SystemExit(f"{source.name} does not fit into {MOST_BYTES:,} bytes")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(packed.getvalue())
-    size = np.asarray(frames[0]).shape
-    print(f"{target}: {packed.tell():,} bytes, {size[1]} x {size[0]} px, {len(frames)} frames, quality {quality}")
+        pack(frames, target, pause=image.info.get("duration", 125))
 
 
 def _narrowed(frame: Image.Image) -> Image.Image:

@@ -1,12 +1,12 @@
 """`pretext models`, and `download`: list encoders, fetch one, bring one's own, delete them."""
 
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pretext_client.cli_parts import Force, Limit, ModelId, group, listing, put
+from pretext_client import completing
+from pretext_client.cli_parts import Force, Limit, ModelId, OfDataset, group, listing, put
 from pretext_client.progress import download_with_bar, figure, model_with_bar
 from pretext_client.session import session
 from pretext_client.shown import bytes_, moment
@@ -15,10 +15,16 @@ app = group("Trained encoders: list, show, download, upload, compare, delete.")
 
 
 @listing(app)
-def list_models(context: typer.Context, limit: Limit = 100) -> None:
+def list_models(
+    context: typer.Context,
+    dataset: OfDataset = None,
+    task: Annotated[str | None, typer.Option(help="Only those of this pretext task.", autocompletion=completing.tasks)] = None,
+    limit: Limit = 100,
+) -> None:
     """List the encoders."""
     with session(context) as run:
-        found = list(islice(run.client.models.list(), limit))
+        of = run.client.datasets.find(dataset).id if dataset is not None else None
+        found = list(run.client.models.list(dataset_id=of, task=task, limit=limit))
         rows = [
             (
                 one.id,
@@ -27,10 +33,11 @@ def list_models(context: typer.Context, limit: Limit = 100) -> None:
                 one.image_size,
                 bytes_(sum(file.bytes for file in one.files)),
                 moment(one.created_at),
+                one.name,
             )
             for one in found
         ]
-        run.output.table(("id", "encoder", "task", "image size", "size", "created"), found, rows)
+        run.output.table(("id", "encoder", "task", "image size", "size", "created", "name"), found, rows)
 
 
 @app.command()

@@ -75,12 +75,12 @@ def _parameters(command: Any) -> str:
         if one.name == "help" or getattr(one, "hidden", False):
             continue
         if one.param_type_name == "argument":
-            rows.append([f"`{one.name.upper()}`", one.help or "", "required" if one.required else ""])
+            rows.append([f"`{one.name.upper()}`", "required" if one.required else "", one.help or ""])
             continue
         names = ", ".join(f"`{name}`" for name in (*one.opts, *one.secondary_opts))
-        value = "" if one.is_flag else f" `{_metavar(one)}`"
-        rows.append([names + value, _text(one.help), _default(one)])
-    return table(["", "what it is", "default"], rows) if rows else ""
+        value = "" if one.is_flag else " " + " or ".join(f"`{each}`" for each in _metavar(one).split("|"))
+        rows.append([names + value, _default(one), _text(one.help)])
+    return table(["option", "default", "what it is"], rows) if rows else ""
 
 
 def _metavar(option: Any) -> str:

@@ -22,6 +22,9 @@ def pages() -> dict[str, str]:
         made[f"{FOLDER}/{name}.md"] = f"# `pretext.{name}`\n\n" + _object(
             f"{class_.__module__}.{class_.__qualname__}", show_root_heading=False, merge_init_into_class=False
         )
+    made |= {
+        f"{FOLDER}/{page}.md": f"# {title}\n\n{words}\n\n" + "".join(map(_object, names)) for page, title, words, names in _MORE
+    }
     types = f"{pretext_client.__name__}.types"
     made[f"{FOLDER}/types.md"] = "# What is answered\n\n" + _object(types, show_root_heading=False)
     classes = [name for name in pretext_client.__all__ if inspect.isclass(getattr(pretext_client, name))]
@@ -36,6 +39,27 @@ def _object(name: str, **options: bool) -> str:
     return f"::: {name}\n" + (f"    options:\n{told}" if told else "") + "\n"
 
 
+_MORE = (
+    (
+        "objects",
+        "Things that can do something",
+        "What `pretext.jobs` and the others give back can be asked itself: `job.wait()` is `pretext.jobs.wait(job.id)`.",
+        [f"pretext_client.bound.{name}" for name in ("Dataset", "Job", "Model", "Evaluation", "Embedding")],
+    ),
+    (
+        "async",
+        "With `await`",
+        "`AsyncPretext` has the same resources with the same methods, to be awaited: `job = await pretext.jobs.get(id)`.",
+        ["pretext_client.aio.client.AsyncPretext"],
+    ),
+    (
+        "functions",
+        "Load an encoder, check a webhook",
+        "`load` opens a downloaded folder as a network that is ready to use; `verify` checks who sent a webhook.",
+        ["pretext_client.loading.load", "pretext_client.loading.module.Loaded", "pretext_client.signatures.verify"],
+    ),
+)
+"""Pages beside those of the resources: file, title, words, and what is on it."""
 _INDEX = """# Python client
 
 `pip install ./client` is all that it needs: the client is a package of its own, without PyTorch. It finds a server on the same

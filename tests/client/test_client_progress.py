@@ -119,8 +119,8 @@ class TestActions:
         assert written(console).splitlines() == [
             "Training  90%  27/30 steps  0:02 left  loss 1.500",
             "Training  100%  30/30 steps  epoch 2  loss 1.250",
-            "Exporting  0%  0/1 models",
-            "Exporting  100%  1/1 models",
+            "Exporting  0%  0/1 model",
+            "Exporting  100%  1/1 model",
         ]
 
     def test_watch_completes_nothing_that_a_worker_died_over(self, script, client, monkeypatch):

@@ -2,12 +2,13 @@
 
 import re
 
+import pretext_client
 import pytest
 from pretext_client import Pretext
 
-from docs.generators import errors, events, figures, openapi, python, settings
+from docs.generators import errors, events, figures, narrow, openapi, python, settings
 from docs.generators.schema import Schemas, table
-from docs.pictures import MOST_BYTES, OUT
+from docs.packing import MOST_BYTES, OUT
 from records.errors import RecordsError
 from records.outbox import TYPES
 from records.settings import Settings
@@ -53,6 +54,19 @@ class TestSchemas:
 
     def test_a_bar_does_not_end_a_cell(self):
         assert table(["a"], [["x|y\nz"]]).splitlines()[2] == "| x\\|y z |"
+
+
+class TestNarrowScreens:
+    HEAD = "<table>\n<thead>\n<tr>\n<th>name</th>\n<th>default</th>\n</tr>\n</thead>\n<tbody>\n"
+
+    def test_names_break_at_their_joints_and_cells_know_their_columns(self):
+        made = narrow.readable(f"<p>x</p>{self.HEAD}<tr>\n<td><code>a_b.c</code></td>\n<td>1_2</td>\n</tr>\n</tbody>\n</table>")
+        assert '<table data-names="">' in made
+        assert '<td data-column="name"><code>a_<wbr>b.<wbr>c</code></td>\n<td data-column="default">1_2</td>' in made
+
+    def test_figures_stay_in_columns(self):
+        html = f"{self.HEAD}<tr>\n<td>rotation</td>\n<td>1</td>\n</tr>\n</tbody>\n</table>"
+        assert narrow.readable(html) == html
 
 
 class TestSettings:
@@ -164,3 +178,10 @@ class TestPython:
         with Pretext("http://127.0.0.1:1", "key") as pretext:
             for name in (name for name in vars(pretext) if not name.startswith("_")):
                 assert f"reference/python/{name}.md" in made
+
+    def test_everything_that_the_package_has_is_on_some_page(self):
+        made = "\n".join(python.pages().values())
+        for name in pretext_client.__all__:
+            home = getattr(pretext_client, name).__module__
+            on_its_own = rf"^::: {re.escape(home)}\.{name}$"
+            assert re.search(on_its_own, made, re.MULTILINE) or name.startswith("Async"), f"{home}.{name}"

@@ -113,6 +113,9 @@ class Blobs(Protocol):
     def free_bytes(self) -> int | None:
         """Room that is left; None if there is no telling."""
 
+    def check(self) -> None:
+        """Raise OSError if nothing can be stored."""
+
 
 class LocalBlobs:
     """Blobs in a folder."""
@@ -199,6 +202,10 @@ class LocalBlobs:
 
     def free_bytes(self) -> int | None:
         return shutil.disk_usage(self._root).free
+
+    def check(self) -> None:
+        if not os.access(self._root, os.R_OK | os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self._root))
 
     def _growing(self, key: str) -> Path:
         file = self._file(key)

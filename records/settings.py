@@ -115,6 +115,14 @@ class Settings(BaseSettings):
     """Days after which deliveries of webhooks are forgotten."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """How much the server's processes say."""
+    log_format: Literal["auto", "text", "json"] = "auto"
+    """How they say it: a JSON object a line, or text for people. `auto`: text on a terminal, JSON elsewhere."""
+    metrics_token: SecretStr | None = Field(default=None, min_length=16)
+    """Token for Prometheus, at least 16 characters: it reads `/metrics` and nothing else. An administrator's key does, too."""
+    worker_metrics_port: int = Field(default=0, ge=0, le=65535)
+    """Port that a worker serves its own `/metrics` on; 0: none."""
+    worker_metrics_host: str = "127.0.0.1"
+    """Address for that port. One that other machines reach needs `PRETEXT_METRICS_TOKEN`."""
 
     @field_validator("webhook_key", mode="before")
     @classmethod

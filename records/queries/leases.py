@@ -11,11 +11,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
+from records import endings
 from records.database import now
 from records.models import Job, Project
 from records.queries import events, projects
 from records.states import ENDED, HELD, JobState
 
+LOST = "its worker was lost"
+"""The reason of a job that was taken from its worker."""
 _UNSYNCED = {"synchronize_session": False}
 
 
@@ -149,10 +152,12 @@ def write_down(
 
 def end(session: Session, job: Job, state: JobState, *, error: dict[str, Any] | None = None, **more: Any) -> None:
     """End a job, or put it back in the queue. `job` was read by `hold` in this transaction."""
+    seconds: float | None = None
     if job.claimed_at is not None:
         # A worker that was lost is taken to have worked as long as its lease lasted.
         until = min(now(session), job.lease_until) if job.lease_until is not None else now(session)
-        projects.add_usage(session, job, max(0.0, (until - job.claimed_at).total_seconds()))
+        seconds = max(0.0, (until - job.claimed_at).total_seconds())
+        projects.add_usage(session, job, seconds)
     job.claimed_at = None
     job.state = state
     job.lease_until = None
@@ -163,6 +168,7 @@ def end(session: Session, job: Job, state: JobState, *, error: dict[str, Any] | 
     session.flush()
     told = {**more, "error": error}
     events.state(session, job, **{name: value for name, value in told.items() if value is not None})
+    endings.tell(session, job, seconds=seconds, lost=more.get("reason") == LOST)
 
 
 def reap(session: Session, *, max_failures: int) -> list[str]:
@@ -172,15 +178,15 @@ def reap(session: Session, *, max_failures: int) -> list[str]:
     again = []
     for job in session.scalars(lost):
         if job.state == JobState.CANCELLING:
-            end(session, job, JobState.CANCELLED, reason="its worker was lost")
+            end(session, job, JobState.CANCELLED, reason=LOST)
         elif job.failures + 1 >= max_failures:
             job.failures += 1
-            end(session, job, JobState.FAILED, error=too_many_failures(job.failures))
+            end(session, job, JobState.FAILED, error=too_many_failures(job.failures), reason=LOST)
         elif job.state == JobState.PAUSING:
-            end(session, job, JobState.PAUSED, reason="its worker was lost")
+            end(session, job, JobState.PAUSED, reason=LOST)
         else:
             job.failures += 1
-            end(session, job, JobState.QUEUED, reason="its worker was lost")
+            end(session, job, JobState.QUEUED, reason=LOST)
             again.append(job.id)
     return again
 

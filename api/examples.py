@@ -68,7 +68,7 @@ def example(path: str, method: str, call: _Json) -> str:
         parts += ['-H "Content-Type: application/json"', f"-d {_quoted(_BODIES[name])}"]
         sends = True
     words = ["curl" if method == "get" or (method == "post" and sends) else f"curl -X {method.upper()}"]
-    if path.startswith("/v1/"):
+    if call.get("security"):
         words.append('-H "Authorization: Bearer $KEY"')
     if _FILES & set(call["responses"].get("200", {}).get("content", {})):
         parts.append("-O")

@@ -7,6 +7,7 @@ A blob is whole or not there, and is never changed. What arrives over several re
 import errno
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -19,6 +20,7 @@ from records.growing import grow
 from records.growing import no_room_is_an_answer as _no_room_is_an_answer
 
 _CHUNK = 1 << 20
+_GROWING = ".growing"
 
 
 class BlobWriter(Protocol):
@@ -93,6 +95,9 @@ class Blobs(Protocol):
     def free_bytes(self) -> int | None:
         """Room that is left; None if there is no telling."""
 
+    def aged(self, seconds: float) -> Iterator[str]:
+        """Keys of the blobs that were stored at least so many seconds ago. Blobs that nobody finished since then are thrown away."""
+
 
 class LocalBlobs:
     """Blobs in a folder."""
@@ -160,9 +165,26 @@ class LocalBlobs:
     def free_bytes(self) -> int | None:
         return shutil.disk_usage(self._root).free
 
+    def aged(self, seconds: float) -> Iterator[str]:
+        before = time.time() - seconds
+        for folder, _, names in os.walk(self._root):
+            for name in names:
+                file = Path(folder, name)
+                try:
+                    # Not its mtime: a file that is linked into the store has the one that it was written at.
+                    young = file.stat().st_ctime > before
+                except FileNotFoundError:
+                    continue
+                if young or name.endswith(_GROWING):
+                    continue
+                if name.startswith("."):
+                    file.unlink(missing_ok=True)
+                else:
+                    yield file.relative_to(self._root).as_posix()
+
     def _growing(self, key: str) -> Path:
         file = self._file(key)
-        return file.with_name(f".{file.name}.growing")
+        return file.with_name(f".{file.name}{_GROWING}")
 
     def _file(self, key: str) -> Path:
         words = key.split("/")

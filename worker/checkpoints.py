@@ -25,6 +25,8 @@ def keep(database: Database, blobs: Blobs, lease: Lease, event: dict[str, Any]) 
     blobs.put(key, Path(event["path"]))
     with database.write() as session:
         job = leases.hold(session, lease)
+        if any(known["key"] == key for known in job.checkpoints):
+            return  # it was committed before, and the answer was lost on its way
         kept = {"keep": True} if event.get("keep") else {}
         checkpoints = [*job.checkpoints, {"key": key, "step": step, "attempt": lease.attempt, **kept}]
         superseded = [one for one in checkpoints if not one.get("keep")][:-KEPT]

@@ -12,7 +12,9 @@ from api.jobs.schemas import EventOut, JobOut, JobRequest, Kind, MetricOut, Stat
 from api.jobs.stream import follow
 from api.pages import After, Limit, Page
 from api.services import ServicesDep, SessionDep
+from records.database import after_commit
 from records.queries import events, jobs
+from records.states import JobState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -62,9 +64,12 @@ def read_job(job_id: str, session: SessionDep) -> JobOut:
 
 
 @router.post("/{job_id}/cancel", summary="Cancel a job", responses=responses(401, 404, 409))
-def cancel_job(job_id: str, session: SessionDep) -> JobOut:
+def cancel_job(job_id: str, session: SessionDep, services: ServicesDep) -> JobOut:
     """Stop a job for good. One that waits is `cancelled` at once; one that runs is `cancelling` until its process has ended."""
-    return JobOut.of(jobs.cancel(session, job_id))
+    job = jobs.cancel(session, job_id)
+    if job.state == JobState.CANCELLED:
+        after_commit(session, lambda: services.blobs.delete(f"jobs/{job_id}/checkpoints"))
+    return JobOut.of(job)
 
 
 @router.post("/{job_id}/pause", summary="Pause a job", responses=responses(401, 404, 409))

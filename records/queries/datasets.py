@@ -1,13 +1,11 @@
 """Datasets."""
 
-from typing import Any
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from records.database import now
 from records.errors import ConflictError, IdempotencyError, NotFoundError
-from records.models import Dataset
+from records.models import Dataset, Job
 from records.queries import jobs, pages
 
 
@@ -93,6 +91,18 @@ def ready(session: Session, dataset_id: str, *, param: str | None = None) -> Dat
     return dataset
 
 
+def of_job(session: Session, job: Job) -> Dataset:
+    """Find the dataset that a job works on.
+
+    Raises:
+        NotFoundError: it was deleted.
+        ConflictError: it is not ready.
+    """
+    if job.dataset_id is None:
+        raise NotFoundError("the dataset of the job was deleted")
+    return ready(session, job.dataset_id)
+
+
 def page(session: Session, *, limit: int, after: str | None, state: str | None = None) -> tuple[list[Dataset], bool]:
     """One page of datasets, the newest first, and whether there is more."""
     query = select(Dataset)
@@ -108,20 +118,14 @@ def delete(session: Session, dataset_id: str) -> None:
         NotFoundError: there is none with this id.
         ConflictError: a job still needs it.
     """
+    # A job that is made in these moments refers to this row: either it waits and finds no dataset, or it is found below.
+    session.execute(select(Dataset.id).where(Dataset.id == dataset_id).with_for_update())
     dataset = get(session, dataset_id)
     active = jobs.active_on(session, dataset_id)
     if active:
         names = ", ".join(job.id for job in active[:3])
         raise ConflictError(f"jobs still need this dataset ({names}); cancel them or wait for their end, then delete it")
     session.delete(dataset)
-
-
-def fail(session: Session, dataset_id: str, error: dict[str, Any]) -> None:
-    """Note that the ingest has failed for good."""
-    dataset = session.get(Dataset, dataset_id)
-    if dataset is not None and dataset.state == "ingesting":
-        dataset.state = "failed"
-        dataset.error = error
 
 
 def reported(session: Session, dataset_id: str) -> Dataset:

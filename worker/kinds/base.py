@@ -1,5 +1,6 @@
 """What every kind of job has to say."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
@@ -23,6 +24,15 @@ class Workplace:
     settings: Settings
     device: Literal["cpu", "cuda"]
     """What the worker can train on."""
+
+    def make(self) -> None:
+        """Make the folder, empty."""
+        self.remove()
+        self.folder.mkdir(parents=True)
+
+    def remove(self) -> None:
+        """Remove the folder with all that is in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def out(self) -> Path:

@@ -21,8 +21,7 @@ class Evaluate:
     lane: ClassVar[str] = "train"
 
     def prepare(self, session: Session, job: Job, place: Workplace) -> list[str]:
-        assert job.dataset_id is not None
-        dataset = datasets.ready(session, job.dataset_id)
+        dataset = datasets.of_job(session, job)
         asked = ModelEvaluation.model_validate(job.spec)
         if asked.device == "auto":
             asked = asked.model_copy(update={"device": place.device})

@@ -20,8 +20,7 @@ class Pretrain:
     lane: ClassVar[str] = "train"
 
     def prepare(self, session: Session, job: Job, place: Workplace) -> list[str]:
-        assert job.dataset_id is not None
-        dataset = datasets.ready(session, job.dataset_id)
+        dataset = datasets.of_job(session, job)
         spec = ResolvedPretrain.model_validate(job.spec).on_device(place.device)
         job.spec = spec.model_dump(mode="json")
         job.device = spec.device

@@ -96,7 +96,7 @@ class Blobs(Protocol):
         """Room that is left; None if there is no telling."""
 
     def aged(self, seconds: float) -> Iterator[str]:
-        """Keys of the blobs that were stored at least so many seconds ago. Blobs that nobody finished since then are thrown away."""
+        """Keys of the blobs that were stored at least so many seconds ago. Those that nobody finished are thrown away."""
 
 
 class LocalBlobs:

@@ -1,4 +1,4 @@
-"""Throwing away what nobody needs any more: uploads that were not finished in time, and blobs that a crash has left without a record."""
+"""Throwing away what nobody needs any more: uploads that were not finished in time, and blobs that a crash has left behind."""
 
 import logging
 from itertools import islice

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 
 from sqlalchemy import select
@@ -17,7 +18,7 @@ from tests.chaos.town import HOUSE, Town
 
 
 def reference(town: Town, job_id: str) -> str:
-    """SHA-256 of the weights that the job's spec leads to where nothing happens: trained alone at a shell, with a cache of its own."""
+    """SHA-256 of the weights that the job's spec leads to where nothing happens: trained alone, with a cache of its own."""
     with town.database.read() as session:
         job = session.get_one(Job, job_id)
         shards = [town.blobs.path(shard["key"]) for shard in session.get_one(Dataset, job.dataset_id).shards or []]
@@ -29,7 +30,9 @@ def reference(town: Town, job_id: str) -> str:
             (folder / "data" / f"shard-{number:05}.parquet").symlink_to(shard)
         (folder / "spec.json").write_text(spec)
         command = [sys.executable, "-m", "ssl_core", "pretrain", str(folder / "spec.json"), "--data", str(folder / "data")]
-        ended = subprocess.run([*command, "--out", str(folder / "out")], env=town.environment, cwd=HOUSE, capture_output=True)
+        ended = subprocess.run(
+            [*command, "--out", str(folder / "out")], env=town.environment, cwd=HOUSE, capture_output=True, check=False
+        )
         assert ended.returncode == 0, ended.stderr.decode()
     return sha256((folder / "out" / "bundle" / "encoder.safetensors").read_bytes()).hexdigest()
 
@@ -54,7 +57,7 @@ def history(town: Town, job_id: str) -> list[JobEvent]:
     assert [event.attempt for event in found] == sorted(event.attempt for event in found)
     path = [JobState(event.data["state"]) for event in found if event.type == "state"]
     assert path[0] == JobState.QUEUED
-    for before, after in zip(path, path[1:], strict=False):
+    for before, after in pairwise(path):
         assert after in FOLLOWS[before], f"{job_id} went from {before} to {after}: {path}"
     assert path[-1] == job.state
     assert sum(state in ENDED for state in path) == (job.state in ENDED)

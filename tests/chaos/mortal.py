@@ -28,6 +28,25 @@ def die_at(point: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def told(event: dict[str, Any]) -> None:
+    """Die where the child says that it is."""
+    phase = event.get("phase")
+    if phase == "decode":
+        die_at("decoding")
+    elif phase == "export":
+        die_at("exporting")
+    elif event["type"] == "metrics" and event["step"] >= _STEP:
+        die_at("training")
+
+
+def stored(key: str) -> None:
+    """Die where a blob lies in the store and no record knows of it."""
+    if "/checkpoints/" in key:
+        die_at("checkpoint")
+    elif key.startswith("models/"):
+        die_at("storing")
+
+
 def install() -> None:
     """Wrap what leads to the points. Nothing else of the worker is changed."""
     run, take, end = Attempt.run, Attempt._take, Attempt._end
@@ -41,13 +60,7 @@ def install() -> None:
     def taking(self: Attempt, events: list[dict[str, Any]]) -> None:
         take(self, events)
         for event in events:
-            phase = event.get("phase")
-            if phase == "decode":
-                die_at("decoding")
-            elif phase == "export":
-                die_at("exporting")
-            elif event["type"] == "metrics" and event["step"] >= _STEP:
-                die_at("training")
+            told(event)
 
     def ending(self: Attempt, session: Any, job: Any, outcome: Any) -> None:
         end(self, session, job, outcome)
@@ -57,10 +70,7 @@ def install() -> None:
 
     def putting(self: LocalBlobs, key: str, path: Path) -> None:
         put(self, key, path)
-        if "/checkpoints/" in key:
-            die_at("checkpoint")
-        elif key.startswith("models/"):
-            die_at("storing")
+        stored(key)
 
     def deleting(self: LocalBlobs, prefix: str) -> None:
         if prefix.endswith("/checkpoints"):

@@ -1,9 +1,13 @@
-"""Checkpoints of running jobs, in the blob store, where the next attempt finds them on whichever host it runs."""
+"""Checkpoints of running jobs, in the blob store, where the next attempt finds them on whichever host it runs.
+
+Each is stored with its SHA-256, and one that has not got it any more is passed over: a training would go on from a flipped bit as
+if nothing were wrong.
+"""
 
 from pathlib import Path
 from typing import Any
 
-from records.blobs import Blobs
+from records.blobs import Blobs, file_sha256
 from records.database import Database, after_commit
 from records.queries import events, leases
 from records.queries.leases import Lease
@@ -22,13 +26,14 @@ def keep(database: Database, blobs: Blobs, lease: Lease, event: dict[str, Any]) 
     """
     step = int(event["step"])
     key = f"jobs/{lease.job_id}/checkpoints/{step:09}-{lease.attempt}"
+    digest = file_sha256(Path(event["path"]))
     blobs.put(key, Path(event["path"]))
     with database.write() as session:
         job = leases.hold(session, lease)
         if any(known["key"] == key for known in job.checkpoints):
             return  # it was committed before, and the answer was lost on its way
         kept = {"keep": True} if event.get("keep") else {}
-        checkpoints = [*job.checkpoints, {"key": key, "step": step, "attempt": lease.attempt, **kept}]
+        checkpoints = [*job.checkpoints, {"key": key, "step": step, "attempt": lease.attempt, "sha256": digest, **kept}]
         superseded = [one for one in checkpoints if not one.get("keep")][:-KEPT]
         job.checkpoints = [one for one in checkpoints if one not in superseded]
         job.failures = 0

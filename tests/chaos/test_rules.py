@@ -174,7 +174,7 @@ class Jobs(RuleBasedStateMachine):
 
     @rule(job_id=jobs)
     def cancel(self, job_id: str) -> None:
-        held = {state: S.CANCELLING for state in (S.RUNNING, S.PAUSING)}
+        held = dict.fromkeys((S.RUNNING, S.PAUSING), S.CANCELLING)
         self.ask(job_id, "cancel", {S.QUEUED: S.CANCELLED, S.PAUSED: S.CANCELLED, **held}, {S.CANCELLING, S.CANCELLED})
 
     def ask(self, job_id: str, what: str, leads_to: dict[JobState, JobState], already: set[JobState]) -> None:

@@ -24,7 +24,9 @@ from pretext_client.types import Job
 from launcher.shapes import generate, write_zip
 from records.blobs import LocalBlobs
 from records.database import Database
+from records.models import Job as JobRecord
 from records.queries import keys
+from records.states import ENDED
 
 HOUSE = Path(__file__).parents[2]
 IMAGES, SIDE, STEPS = 128, 16, 48
@@ -58,11 +60,22 @@ class Town:
     Args:
         folder: for everything that it keeps.
         database_url: of a database with all tables.
+        prefix: what the commands of API and workers begin with.
+        blobs: where this process finds the store; by default where they do.
         points: those of `tests/chaos/mortal.py` at which a worker shall die; none: workers are started as users start them.
         more: further `PRETEXT_` variables.
     """
 
-    def __init__(self, folder: Path, database_url: str, *, points: Sequence[str] = (), **more: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        database_url: str,
+        *,
+        prefix: Sequence[str] = (),
+        blobs: Path | None = None,
+        points: Sequence[str] = (),
+        **more: str,
+    ) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.data.mkdir(parents=True, exist_ok=True)
@@ -81,7 +94,8 @@ class Town:
             **more,
         }
         self.database = Database(database_url)
-        self.blobs = LocalBlobs(Path(more.get("PRETEXT_BLOBS_URL", f"file://{self.data}/blobs").removeprefix("file://")))
+        self.blobs = LocalBlobs(blobs or self.data / "blobs")
+        self._prefix = prefix
         self.broker: subprocess.Popen[bytes] | None = None
         self.api: subprocess.Popen[bytes] | None = None
         self.workers: list[subprocess.Popen[bytes]] = []
@@ -150,13 +164,13 @@ class Town:
 
     def start_api(self) -> None:
         """Start the API, on the same port each time, and wait until it answers."""
-        self.api = self._start("api", [sys.executable, "-m", "launcher", "api"])
+        self.api = self._start("api", [*self._prefix, sys.executable, "-m", "launcher", "api"])
         until(self._api_answers)
 
     def start_worker(self) -> subprocess.Popen[bytes]:
         """Start a worker."""
         module = "tests.chaos.mortal" if self._mortal else "launcher"
-        worker = self._start("worker", [sys.executable, "-m", module, "worker"])
+        worker = self._start("worker", [*self._prefix, sys.executable, "-m", module, "worker"])
         self.workers.append(worker)
         return worker
 
@@ -209,6 +223,35 @@ class Town:
                 if ours and what in command and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found
+
+    def state(self, job_id: str) -> str:
+        """The state of a job, by the database: it can be asked whatever has become of the API."""
+        with self.database.read() as session:
+            return str(session.get_one(JobRecord, job_id).state)
+
+    def attempts(self, job_id: str) -> int:
+        """How often a job was claimed."""
+        with self.database.read() as session:
+            return session.get_one(JobRecord, job_id).attempt
+
+    def step(self, job_id: str) -> int:
+        """How far a job is known to have come, in steps."""
+        with self.database.read() as session:
+            return int((session.get_one(JobRecord, job_id).progress or {}).get("step", 0))
+
+    def checkpoints(self, job_id: str) -> list[Path]:
+        """The files of a job's checkpoints, the newest last."""
+        with self.database.read() as session:
+            return [self.blobs.path(one["key"]) for one in session.get_one(JobRecord, job_id).checkpoints]
+
+    def wait(self, *job_ids: str, seconds: float = 200) -> None:
+        """Wait until jobs have ended."""
+        until(lambda: all(self.state(job_id) in ENDED for job_id in job_ids), seconds, 0.2)
+
+    def child_of(self, worker: "subprocess.Popen[bytes]") -> psutil.Process | None:
+        """The process in which a worker's job runs."""
+        found = psutil.Process(worker.pid).children(recursive=True)
+        return next((child for child in found if "ssl_core" in " ".join(child.cmdline())), None)
 
     def points_left(self) -> set[str]:
         """The chosen points at which no worker has died yet."""

@@ -38,7 +38,7 @@ class Evaluate:
             folder = models.lay_out(session, place.blobs, model_id, place.folder / "references" / model_id)
             # One word: a name may begin with a dash.
             arguments += ["--reference", str(folder), f"--reference-name={models.get(session, model_id).name}"]
-        place.lay_out_checkpoints(job, "found-{:09}.json")
+        place.lay_out_checkpoints(session, job, "found-{:09}.json")
         return [*arguments, *place.lay_out(dataset, labels.pin(session, job))]
 
     def store(self, place: Workplace) -> None:

@@ -31,7 +31,7 @@ class Pretrain:
         if spec.init_from is not None:
             weights = models.file(session, spec.init_from, models.WEIGHTS)
             arguments += ["--weights", str(place.blobs.path(weights.key))]
-        place.lay_out_checkpoints(job, "checkpoint-{:09}.safetensors")
+        place.lay_out_checkpoints(session, job, "checkpoint-{:09}.safetensors")
         return arguments
 
     def store(self, place: Workplace) -> None:

@@ -13,13 +13,13 @@ COPY pyproject.toml requirements.lock ./
 RUN python -c "import tomllib; \
     project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
     extras = project['optional-dependencies']; \
-    [open(f'{name}.txt', 'w').write('\n'.join(project['dependencies'] + extras[name])) for name in ('api', 'worker')]" \
+    [open(f'{name}.txt', 'w').write('\n'.join(project['dependencies'] + extras[name])) for name in ('api', 'worker', 'dashboard')]" \
     && python -m venv /opt/pretext
 
 FROM base AS source
 WORKDIR /source
 COPY . .
-RUN pip wheel --no-deps --wheel-dir /source/dist .
+RUN pip wheel --no-deps --wheel-dir /source/dist . ./client
 
 FROM base AS run
 RUN useradd --system --uid 10001 --home-dir /data --no-create-home pretext \
@@ -33,7 +33,7 @@ WORKDIR /data
 ENTRYPOINT ["pretext-server"]
 
 FROM requirements AS api-packages
-RUN /opt/pretext/bin/pip install -c requirements.lock -r api.txt
+RUN /opt/pretext/bin/pip install -c requirements.lock -r api.txt -r dashboard.txt
 
 FROM run AS api
 COPY --from=api-packages /opt/pretext /opt/pretext

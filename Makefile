@@ -6,7 +6,7 @@ DATA ?=
 ARGS ?=
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test check format up lock clean
+.PHONY: help setup demo test browser check format up lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -23,8 +23,11 @@ $(VENV)/.installed: requirements.lock pyproject.toml client/pyproject.toml
 demo: setup  ## Upload, train, watch, download, compare. DATA=path/to/images-or-archive does it on your own pictures
 	$(BIN)/pretext-server demo $(if $(DATA),"$(DATA)") $(ARGS)
 
-test: setup  ## Run every test
+test: setup browser  ## Run every test
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+browser: setup  ## Install a Chromium for the tests of the page, if there is none
+	@.ci/browser $(BIN)/python
 
 check: setup  ## Lint, check the types and the imports between packages
 	$(BIN)/ruff format --check .
@@ -41,7 +44,7 @@ up: setup  ## Run the service until Ctrl-C
 
 lock:  ## Pin the newest packages that pyproject.toml admits
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/pip install --quiet '.[api,worker,embedded,dev]' ./client
+	build/lock/bin/pip install --quiet '.[api,worker,dashboard,embedded,dev]' ./client
 	build/lock/bin/pip freeze --all --exclude pip --exclude pretext-server --exclude pretext-client | sed 's/+cpu$$//' > requirements.lock
 
 clean:  ## Remove what make made

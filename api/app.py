@@ -6,15 +6,15 @@ from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
 
-from api import docs, errors
+from api import docs, document, errors
 from api.audit import endpoints as audit_api
 from api.catalogue import endpoints as catalogue
 from api.datasets import endpoints as datasets
 from api.embeddings import endpoints as embeddings
 from api.evaluations import endpoints as evaluations
 from api.health import endpoints as health
+from api.jobs import again, pictures
 from api.jobs import endpoints as jobs
-from api.jobs import pictures
 from api.keys import endpoints as keys_api
 from api.labels import endpoints as labels
 from api.limits import Limiter
@@ -26,6 +26,7 @@ from api.security import Gate, require_key
 from api.services import Services
 from api.uploads import endpoints as uploads
 from api.uploads.wire import Wire
+from api.webhooks import endpoints as webhooks
 from api.workers import endpoints as workers_api
 from records.blobs import open_blobs
 from records.database import Database
@@ -83,6 +84,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     errors.install(app)
     app.include_router(health.router)
     docs.install(app)
+    document.install(app)
     for router in (
         uploads.router,
         datasets.router,
@@ -90,14 +92,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         catalogue.router,
         jobs.router,
         pictures.router,
+        again.router,
         models.router,
         embedding.router,
         evaluations.router,
         embeddings.router,
         projects.router,
         members.router,
+        keys_api.own,
         keys_api.router,
         audit_api.router,
+        webhooks.router,
         workers_api.router,
     ):
         app.include_router(router, dependencies=[Depends(require_key)], responses=errors.responses(401, 403, 422, 429))

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import compile_path
 
 from api.uploads import wire
 from records import errors
@@ -160,12 +161,23 @@ def _message(found: dict[str, Any]) -> str:
 
 def _on_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, UnicodeDecodeError):
+        return problem(request, 422, "invalid_request", "the body is not JSON: it is not UTF-8")
     phrase = phrase_of(error.status_code)
     code = phrase.lower().replace(" ", "_").replace("-", "_")
     detail = "there is nothing at this address; /docs lists what there is" if error.status_code == 404 else str(error.detail)
     answer = problem(request, error.status_code, code, detail)
     answer.headers.update(error.headers or {})
+    if error.status_code == 405:
+        answer.headers["Allow"] = _methods_of(request)
     return answer
+
+
+def _methods_of(request: Request) -> str:
+    """All methods that an address has; the framework names those of the first route that it finds there."""
+    paths, path = request.app.openapi()["paths"], request.url.path
+    known = [path] if path in paths else [template for template in paths if compile_path(template)[0].match(path)]
+    return ", ".join(sorted({method.upper() for template in known for method in paths[template]}))
 
 
 def _on_database(request: Request, error: Exception) -> JSONResponse:

@@ -39,6 +39,8 @@ def up(
     stopping = _stop_on_signals()
     with Server(settings) as server:
         print(f"Pretext Server   {server.url}")
+        if server.sign_in_url:
+            print(f"sign in          {server.sign_in_url}   (works once)")
         print(f"docs             {server.url}/docs")
         print(f"key              in {server.key_file}", flush=True)
         while not stopping:
@@ -48,13 +50,33 @@ def up(
 
 
 @app.command()
-def api(host: Host = None, port: Port = None) -> None:
+def api(
+    host: Host = None,
+    port: Port = None,
+    page: Annotated[bool, typer.Option("--page", help="Serve the web page on the same port.", hidden=True)] = False,
+) -> None:
     """Run the API alone, for many machines. Settings come from PRETEXT_ variables."""
+    _serve("launcher.web:with_page" if page else "api.app:served", _settings(host=host, port=port))
+
+
+@app.command()
+def dashboard(
+    url: Annotated[str | None, typer.Option(help="Address of the API. [PRETEXT_URL]")] = None, host: Host = None, port: Port = None
+) -> None:
+    """Run the web page alone, in front of an API elsewhere. Who opens it signs in with a key of that API."""
+    url = url or os.environ.get("PRETEXT_URL")
+    if not url:
+        _fail("give the address of the API by --url or PRETEXT_URL")
+    os.environ["PRETEXT_URL"] = str(url)
+    _serve("launcher.web:page_alone", _settings(host=host, port=port))
+
+
+def _serve(application: str, settings: Settings) -> None:
+    """Run an application until SIGTERM."""
     import uvicorn
 
-    settings = _settings(host=host, port=port)
     uvicorn.run(
-        "api.app:served",
+        application,
         factory=True,
         host=settings.host,
         port=settings.port,

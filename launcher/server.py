@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -50,6 +51,8 @@ class Server:
         self._lock: IO[str] | None = None
         self._port = settings.port
         self.key = ""
+        self.sign_in_url: str | None = None
+        """A link that signs in to the page, once; none if the page's packages are not installed."""
 
     @property
     def url(self) -> str:
@@ -93,8 +96,9 @@ class Server:
             self._start_valkey()
         migrate(self._settings.database)
         self._make_key()
-        for name in ("api", "worker"):
-            self._launch(name, [sys.executable, "-m", "launcher", name])
+        page = self._make_link()
+        for name, options in (("api", ["--page"] if page else []), ("worker", [])):
+            self._launch(name, [sys.executable, "-m", "launcher", name, *options])
         self._wait_for_api()
         _write_privately(data_dir / "url", self.url)
 
@@ -155,6 +159,15 @@ class Server:
         with database.write() as session:
             keys.register(session, self.key, "made at the first start")
         database.engine.dispose()
+
+    def _make_link(self) -> bool:
+        """Make the link that signs in once, if there is a page to sign in to."""
+        if find_spec("nicegui") is None:
+            return False
+        from dashboard.config import OneTimeLink
+
+        self.sign_in_url = self.url + OneTimeLink.within(self._settings.data_dir).make()
+        return True
 
     def _wait_for_api(self) -> None:
         self._wait_for("the API", lambda: _answers(f"{self.url}/healthz"))

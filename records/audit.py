@@ -34,3 +34,11 @@ def add(session: Session, actor: tenancy.Actor, outcome: str) -> None:
     )
     session.add(entry)
     session.flush()
+
+
+def add_own(session: Session, project_id: str, action: str, subject: str) -> None:
+    """Note that the server did something by itself, in the transaction in which it did."""
+    entry = AuditEntry(
+        id=new_id("audit"), at=now(session), action=action, outcome="done", subjects=[subject], project_id=project_id
+    )
+    session.add(entry)

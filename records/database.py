@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
-from records import tenancy
+from records import outbox, tenancy
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ class Database:
         self._writes = sessionmaker(self.engine.execution_options(writes=True), expire_on_commit=False)
         for sessions in (self._reads, self._writes):
             tenancy.guard(sessions)
+        outbox.watch(self._writes)
 
     @property
     def whole(self) -> "Database":
@@ -56,6 +57,7 @@ class Database:
         with self._writes(info=self._info()) as session:
             with session.begin():
                 yield session
+                outbox.write(session, now(session))
                 if self.guarded:
                     from records import audit  # which needs this module's clock
 

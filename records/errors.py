@@ -43,6 +43,12 @@ class InvalidError(RecordsError):
     code = "invalid_request"
 
 
+class MemoryShortError(InvalidError):
+    """No worker has the memory that this would take."""
+
+    code = "insufficient_memory"
+
+
 class TooLargeError(RecordsError):
     """The request is larger than this server takes."""
 

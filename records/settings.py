@@ -4,10 +4,11 @@ import os
 import tempfile
 from functools import cached_property
 from hashlib import sha256
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _LONGEST_SOCKET_PATH = 100
@@ -67,6 +68,10 @@ class Settings(BaseSettings):
     """Trainings that one worker runs at a time. Ingests run beside them."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """What a worker trains on. `auto`: the GPU if there is one."""
+    worker_memory_bytes: int | None = Field(default=None, ge=1)
+    """Memory that the jobs of one worker may take together, in bytes. Default: all of its GPU's, or of the machine's."""
+    passed_over_seconds: float = Field(default=300, ge=0)
+    """Seconds that smaller jobs may go before one that has no room in a worker's memory yet; then that one comes next."""
     warm: bool = True
     """Whether a worker keeps a process with PyTorch loaded, so that a training begins seconds earlier; it takes about 350 MB."""
     embed_at_once: bool = True
@@ -91,8 +96,38 @@ class Settings(BaseSettings):
     """Seconds that a job has to write its checkpoint after it is asked to stop."""
     max_failures: int = Field(default=4, ge=1)
     """Crashes and lost workers in a row, without a new checkpoint between them, after which a job fails."""
+    webhook_key: SecretStr | None = Field(default=None, min_length=32)
+    """Text of 32 characters or more that secrets of webhooks are made of, the same for the API and all workers. Default, with
+    SQLite: a file in the data folder."""
+    webhook_http: bool = False
+    """Whether webhooks may have `http://` addresses, too."""
+    webhook_private_networks: str = ""
+    """Networks that webhooks may reach although they are not public, such as `10.1.0.0/16,fd12::/48`, separated by commas."""
+    webhook_seconds: float = Field(default=15, gt=0, le=60)
+    """Seconds in which the receiver of a webhook has to answer."""
+    webhooks_at_once: int = Field(default=16, ge=0, le=256)
+    """Requests to webhooks that one worker has under way at most, a quarter of them to the same one; 0: it sends none."""
+    webhook_days: int = Field(default=30, ge=4)
+    """Days after which deliveries of webhooks are forgotten."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """How much the server's processes say."""
+
+    @field_validator("webhook_key", mode="before")
+    @classmethod
+    def _unset_if_empty(cls, key: object) -> object:
+        return None if key == "" else key
+
+    @field_validator("webhook_private_networks")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        for part in _listed(text):
+            ip_network(part)
+        return text
+
+    @cached_property
+    def private_networks(self) -> list[IPv4Network | IPv6Network]:
+        """The networks that webhooks may reach although they are not public."""
+        return [ip_network(part) for part in _listed(self.webhook_private_networks)]
 
     @cached_property
     def database(self) -> str:
@@ -131,4 +166,8 @@ class Settings(BaseSettings):
     @property
     def hosts(self) -> list[str]:
         """The allowed host names."""
-        return [host.strip() for host in self.allowed_hosts.split(",") if host.strip()]
+        return _listed(self.allowed_hosts)
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

@@ -1,6 +1,7 @@
 """What is computed on, set up for it, and told of it."""
 
 import os
+import resource
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -31,6 +32,20 @@ def set_up(device: torch.device) -> None:
     else:
         torch.backends.cudnn.benchmark = True
         torch.set_float32_matmul_precision("high")
+
+
+def memory_taken(device: torch.device, dataset_bytes: int) -> dict[str, Any]:
+    """The most memory that this process has taken so far, for the event of that name.
+
+    Args:
+        device: what is computed on.
+        dataset_bytes: of the decoded dataset that is within it.
+    """
+    if device.type == "cuda":
+        reserved, allocated = torch.cuda.max_memory_reserved(device), torch.cuda.max_memory_allocated(device)
+        return {"device": "cuda", "peak_bytes": reserved, "allocated_bytes": allocated, "dataset_bytes": dataset_bytes}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux has it in KiB
+    return {"device": "cpu", "peak_bytes": peak, "dataset_bytes": dataset_bytes}
 
 
 def environment(device: torch.device) -> dict[str, Any]:

@@ -21,6 +21,8 @@ EVENT_TYPES = {
     "checkpoint": "a checkpoint of a `step` lies at `path` and is whole",
     "picture": "a PNG at `path` shows how the training does at the end of an `epoch` (0: before it) and at `step`: "
     "`caption`, a sentence for people; `width` and `height` in pixels",
+    "memory": "the most memory that it took: `device`, `peak_bytes` (on a GPU what PyTorch had reserved, else of the process), "
+    "`allocated_bytes` of tensors on a GPU, and `dataset_bytes` of it for the decoded dataset",
     "result": "the job has ended well; the other fields are what it made",
     "error": "the job cannot go on: `code`, and `message` that says what to do",
 }

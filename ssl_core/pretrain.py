@@ -118,7 +118,7 @@ def _train(
 
     from ssl_core import checkpoint
     from ssl_core.data import Batches, derived_seed
-    from ssl_core.devices import device_of, environment, set_up
+    from ssl_core.devices import device_of, environment, memory_taken, set_up
     from ssl_core.encoders import build_encoder
     from ssl_core.export import export_bundle
     from ssl_core.pretext import build_task
@@ -151,6 +151,8 @@ def _train(
         if resume is not None and not found:
             raise UserError("damaged_checkpoint", f"{resume} cannot be read; leave it out to go on from the newest one in {folder}")
         trained = trainer.run()
+        memory = memory_taken(device, images.images.nbytes if batches.resident else 0)
+        events.emit("memory", **memory)
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise _out_of_memory(spec, error) from error
     except RuntimeError as error:
@@ -163,7 +165,13 @@ def _train(
     events.emit("progress", phase="export", done=0, total=1, unit="models", **at_end, **rate)
     files = export_bundle(task.encoder, spec, images.facts, trained, out / "bundle", events)
     events.emit(
-        "result", bundle=str(out / "bundle"), files=files, metrics=trained.last, steps=trained.steps, seconds=trained.seconds
+        "result",
+        bundle=str(out / "bundle"),
+        files=files,
+        metrics=trained.last,
+        steps=trained.steps,
+        seconds=trained.seconds,
+        memory=memory,
     )
 
 

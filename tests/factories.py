@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from records.database import now
 from records.ids import new_id
-from records.models import Dataset, Embedding, Evaluation, Job, JobPicture, Model, ModelFile
-from records.queries import jobs
+from records.models import Dataset, Embedding, Evaluation, Job, JobPicture, Model, ModelFile, Webhook
+from records.queries import jobs, webhooks
 
 
 def dataset(session: Session, **more: Any) -> Dataset:
@@ -127,6 +127,18 @@ def picture(session: Session, job_id: str, **more: Any) -> JobPicture:
     session.add(record)
     session.flush()
     return record
+
+
+def webhook(session: Session, **more: Any) -> Webhook:
+    """A webhook that wants to hear of everything."""
+    fields: dict[str, Any] = {
+        "url": "https://example.org/hook",
+        "events": ["*"],
+        "description": "",
+        "metadata": {},
+        "key_print": "0" * 16,
+    }
+    return webhooks.create(session, **{**fields, **more})
 
 
 def png(side: int = 32, seed: int = 0, mode: str = "RGB") -> bytes:

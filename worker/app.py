@@ -16,6 +16,7 @@ from records.settings import Settings
 from worker.answers import Answers
 from worker.devices import find_device
 from worker.engine import Engine
+from worker.webhooks.sender import Sender
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,8 @@ def run(settings: Settings) -> int:
     app = build(settings, engine)
     engine.start()
     answers = _answers(settings, engine, device)
+    sender = Sender(settings, Database(settings.database))
+    sender.start()
     queues = f"{QUEUE},{CUDA_QUEUE}" if device == "cuda" else QUEUE
     worker = app.Worker(
         hostname=f"{engine.worker_id}@{os.uname().nodename}",
@@ -79,6 +82,7 @@ def run(settings: Settings) -> int:
         worker.start()
     finally:
         engine.stop()
+        sender.close()
         if answers is not None:
             answers.close()
         engine.close()

@@ -5,6 +5,8 @@ import signal
 import threading
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
@@ -27,6 +29,7 @@ from worker.failures import failure_of
 from worker.heartbeat import Heartbeat
 from worker.journal import Journal
 from worker.kinds import Kind, Workplace
+from worker.logs import Log
 from worker.pictures import Pictures
 from worker.spares import Spares
 
@@ -84,6 +87,8 @@ class Attempt:
         self._spares = spares
         self._stopping = stopping
         self._journal = Journal(database, lease)
+        self._log = Log(database, lease, place.folder / "log.txt", settings)
+        self._log.say(f"--- attempt {lease.attempt} begins, {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC, on {place.device_name} ---")
         self._pictures = Pictures(database, blobs, lease, place.out, self._warn)
         self._waiting: list[dict[str, Any]] = []
         self._result: dict[str, Any] | None = None
@@ -132,6 +137,7 @@ class Attempt:
             if status is not None or flush.due():
                 self._write_down()
             if status is not None:
+                self._log.say(f"--- attempt {self._lease.attempt}: {_ending(status)} ---")
                 return Outcome(status, self._result, self._error, child.last_words())
             if kill_at is None and (heartbeat.state is not JobState.RUNNING or self._stopping.is_set()):
                 child.ask_to_stop()
@@ -148,12 +154,17 @@ class Attempt:
             elif event["type"] == "result":
                 self._result = event
             elif event["type"] == "error":
+                self._log.say(f"error    {event['message']}")
                 self._error = {"code": event["code"], "message": event["message"]}
             else:
+                if event["type"] == "log":
+                    self._log.say(f"{event.get('level', 'info'):<8} {event.get('message', '')}")
                 self._journal.add(event)
 
-    def _write_down(self) -> bool:
+    def _write_down(self, *, ended: bool = False) -> bool:
         """Store what the child has said so far. False if some of it waits for the database."""
+        if not self._log.flush(ended=ended):
+            return False
         if not (self._journal.flush() and self._keep_checkpoints() and self._pictures.flush()):
             return False
         return self._journal.flush()  # what the two before it may have warned of
@@ -184,7 +195,7 @@ class Attempt:
         outcome = self._stored(outcome)
         while True:
             try:
-                if self._write_down():
+                if self._write_down(ended=True):
                     with self._database.write() as session:
                         job = leases.hold(session, self._lease)
                         act_for(session, job.project_id)
@@ -237,10 +248,17 @@ class Attempt:
             return job is not None and job.attempt == self._lease.attempt and job.state == JobState.SUCCEEDED
 
     def _drop_checkpoints(self, session: Session, job: Job) -> None:
-        """Free the bytes of its checkpoints. Its pictures stay."""
-        prefix = f"jobs/{job.id}/checkpoints"
+        """Free the bytes of its checkpoints, also of those that it took over from another job. Its pictures stay."""
+        gone = [f"jobs/{job.id}/checkpoints", *(checkpoint["key"] for checkpoint in job.checkpoints)]
         job.checkpoints = []
-        after_commit(session, lambda: self._blobs.delete(prefix))
+        for key in gone:
+            after_commit(session, partial(self._blobs.delete, key))
+
+
+def _ending(status: int) -> str:
+    if status < 0:
+        return f"ended by {_signal_name(-status)}"
+    return {EXIT_OK: "ended well", EXIT_INTERRUPTED: "stopped, and can go on"}.get(status, f"ended with status {status}")
 
 
 def _signal_name(number: int) -> str:

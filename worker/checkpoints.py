@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from records.blobs import Blobs, file_sha256
-from records.database import Database, after_commit
+from records.database import Database, after_commit, now
 from records.queries import events, leases
 from records.queries.leases import Lease
 
@@ -26,14 +26,16 @@ def keep(database: Database, blobs: Blobs, lease: Lease, event: dict[str, Any]) 
     """
     step = int(event["step"])
     key = f"jobs/{lease.job_id}/checkpoints/{step:09}-{lease.attempt}"
-    digest = file_sha256(Path(event["path"]))
-    blobs.put(key, Path(event["path"]))
+    path = Path(event["path"])
+    size, digest = path.stat().st_size, file_sha256(path)
+    blobs.put(key, path)
     with database.write() as session:
         job = leases.hold(session, lease)
         if any(known["key"] == key for known in job.checkpoints):
             return  # it was committed before, and the answer was lost on its way
+        about = {"bytes": size, "at": now(session).isoformat(), "sha256": digest}
         kept = {"keep": True} if event.get("keep") else {}
-        checkpoints = [*job.checkpoints, {"key": key, "step": step, "attempt": lease.attempt, "sha256": digest, **kept}]
+        checkpoints = [*job.checkpoints, {"key": key, "step": step, "attempt": lease.attempt, **about, **kept}]
         superseded = [one for one in checkpoints if not one.get("keep")][:-KEPT]
         job.checkpoints = [one for one in checkpoints if one not in superseded]
         job.failures = 0

@@ -18,9 +18,13 @@ logger = logging.getLogger(__name__)
 _LAST_WORDS = 4000
 
 
+_SECRETS = {"PRETEXT_API_KEY", "PRETEXT_DATABASE_URL", "PRETEXT_BROKER_URL", "PRETEXT_BLOBS_URL"}
+"""What the service has passwords in, and a job has no use for."""
+
+
 def _environment() -> dict[str, str]:
     """OpenMP's threads sleep while they wait, unless told otherwise: two jobs that spin on the same cores halve their speed."""
-    return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+    return {"OMP_WAIT_POLICY": "PASSIVE", **{name: value for name, value in os.environ.items() if name not in _SECRETS}}
 
 
 def _start(arguments: Sequence[str], *, stdin: int, output: BinaryIO | int) -> "tuple[subprocess.Popen[bytes], int]":

@@ -16,7 +16,7 @@ from records.database import Database
 from records.errors import RecordsError
 from records.ids import new_id
 from records.models import Job
-from records.queries import jobs, leases, workers
+from records.queries import jobs, leases, room, workers
 from records.queries.leases import Lease
 from records.queue import Wake
 from records.settings import Settings
@@ -25,6 +25,7 @@ from records.sweep import sweep_blobs, sweep_uploads
 from records.tenancy import act_for
 from worker.attempt import Attempt
 from worker.failures import failure_of
+from worker.hardware import hardware_of
 from worker.kinds import KINDS, Kind, Workplace
 from worker.spares import Spares
 
@@ -36,6 +37,8 @@ _FIRST_BLOB_SWEEP_SECONDS, _BLOB_SWEEP_SECONDS = 600.0, 6 * 3600.0
 """Until the first look for blobs that no record names, also after the database was away, and between two: each lists the store."""
 _SLOW_SECONDS = 5.0
 """A wait for the database that is long for everybody."""
+_LOOKED_AT = 100
+"""Waiting jobs that are looked at for one that has room in memory."""
 
 
 class Engine:
@@ -54,6 +57,8 @@ class Engine:
         self._blobs = blobs
         self._wake = wake
         self._device = device
+        self._hardware = hardware_of(device, settings.worker_memory_bytes)
+        self._claiming = threading.Lock()
         self._sizes = {"train": settings.workers, "ingest": 1}
         self._free = {lane: threading.Semaphore(size) for lane, size in self._sizes.items()}
         self._stopping = threading.Event()
@@ -122,11 +127,11 @@ class Engine:
 
     def _run_next(self, lane: str) -> bool:
         """Claim and run one job. False if none waits."""
-        with self._database.read() as session:
-            waiting = leases.next_queued(session, _kinds(lane), self._devices)
-        if not waiting:
-            return False
-        attempt = self._claim(waiting[0])
+        with self._claiming:  # two that choose at the same time would both count on the same memory
+            job_id = self._next(lane)
+            if job_id is None:
+                return False
+            attempt = self._claim(job_id)
         if attempt is not None:
             try:
                 attempt.run()
@@ -134,6 +139,17 @@ class Engine:
                 if self._spares is not None:
                     self._spares.refill()
         return True
+
+    def _next(self, lane: str) -> str | None:
+        """Id of the job that comes next; None if none waits, or none of them fits into memory beside those that run."""
+        memory = self._hardware.memory_bytes if lane == "train" else None
+        with self._database.read() as session:
+            waiting = leases.next_queued(session, _kinds(lane), self._devices, 1 if memory is None else _LOOKED_AT)
+        if memory is None or not waiting:
+            return next(iter(waiting), None)
+        own = room.Room(self.worker_id, self._device, memory, self._settings.passed_over_seconds)
+        with self._database.write() as session:
+            return room.choose(session, own, waiting)
 
     def _claim(self, job_id: str) -> Attempt | None:
         """Take a job and lay everything out for it. None if another worker was quicker, or it cannot be run at all."""
@@ -173,7 +189,14 @@ class Engine:
 
     def _workplace(self, job: Job) -> Workplace:
         folder = self.scratch / f"{job.id}-{job.attempt}"
-        return Workplace(folder=folder, blobs=self._blobs, settings=self._settings, device=self._device)
+        return Workplace(
+            folder=folder,
+            database=self._database,
+            blobs=self._blobs,
+            settings=self._settings,
+            device=self._device,
+            device_name=self._hardware.name,
+        )
 
     @property
     def _devices(self) -> list[str]:
@@ -210,7 +233,14 @@ class Engine:
         began = time.monotonic()
         with self._database.write() as session:
             workers.seen(
-                session, self.worker_id, host=socket.gethostname(), pid=os.getpid(), device=self._device, slots=self._told_slots
+                session,
+                self.worker_id,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                device=self._device,
+                slots=self._told_slots,
+                device_name=self._hardware.name,
+                memory_bytes=self._hardware.memory_bytes,
             )
             if self._others_could_renew(began):
                 leases.reap(session, max_failures=self._settings.max_failures)
@@ -237,9 +267,9 @@ class Engine:
         return now >= self._reap_from
 
     def _wake_for_waiting(self, lane: str) -> None:
-        with self._database.read() as session:
-            waiting = leases.next_queued(session, _kinds(lane), self._devices)
-        for job_id in waiting:
+        with self._claiming:
+            job_id = self._next(lane)
+        if job_id is not None:
             self._wake(job_id, self._device)
 
 

@@ -59,7 +59,11 @@ _FORM = {
 
 
 @router.post(
-    "", status_code=201, summary="Upload images or videos", openapi_extra=_FORM, responses=responses(401, 409, 413, 422, 507)
+    "",
+    status_code=201,
+    summary="Upload images or videos",
+    openapi_extra=_FORM,
+    responses=responses(401, 404, 409, 413, 422, 423, 507),
 )
 async def create_dataset(request: Request, services: ServicesDep, idempotency_key: IdempotencyKey = None) -> DatasetOut:
     """Upload an archive (zip, tar, tar.gz, tar.zst) of images or of videos, or a single one.

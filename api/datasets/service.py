@@ -46,7 +46,7 @@ def create(services: Services, dataset_id: str, form: Form, idempotency_key: str
                 dataset = datasets.create(
                     session,
                     dataset_id=dataset_id,
-                    name=(form.fields.get("name", "").strip() or form.filename)[:_LONGEST_NAME],
+                    name=_name(form.fields.get("name", "")) or form.filename[:_LONGEST_NAME],
                     filename=form.filename,
                     upload=(key, form.blob.size, sha256),
                     metadata=metadata,
@@ -61,6 +61,12 @@ def create(services: Services, dataset_id: str, form: Form, idempotency_key: str
         raise
     services.blobs.delete(f"datasets/{dataset_id}")
     return known
+
+
+def _name(given: str) -> str:
+    if len(given) > _LONGEST_NAME:
+        raise InvalidError(f"a name may have up to {_LONGEST_NAME} characters, and this one has {len(given)}", param="name")
+    return given.strip()
 
 
 def create_of_upload(services: Services, dataset_id: str, wanted: DatasetIn, idempotency_key: str | None) -> Dataset:

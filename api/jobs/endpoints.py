@@ -1,5 +1,6 @@
 """Jobs over HTTP."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
@@ -8,12 +9,14 @@ from fastapi.responses import StreamingResponse
 from api.datasets.endpoints import IdempotencyKey
 from api.errors import responses
 from api.jobs import service
+from api.jobs.estimate_schemas import EstimateOut
 from api.jobs.schemas import EventOut, JobOut, JobRequest, Kind, MetricOut, State
 from api.jobs.stream import follow
 from api.pages import After, Limit, Page
 from api.services import ServicesDep, SessionDep
 from records.database import after_commit
-from records.queries import events, jobs
+from records.queries import events, jobs, sampling
+from records.queries.sampling import FEWEST_POINTS, MOST_POINTS
 from records.states import JobState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -35,12 +38,30 @@ def create_job(
     job's `embedding_id`. For a few images at once there is `POST /v1/models/{id}/embed`.
 
     `"kind": "export"` makes another model of a `model_id`: one that ends at a `stage`, or comes in other `formats`.
+
+    A pretraining that is estimated to take far more memory than any worker that is alive has (half as much again, as estimates
+    err) is refused as `insufficient_memory`, with the largest `batch_size` that fits; `"check_memory": false` tries it all the
+    same. `POST /v1/jobs/estimate` tells before.
     """
     job, new = service.create(session, request, idempotency_key)
     if new:
         services.wake_for(session, job)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return JobOut.of(job)
+
+
+@router.post("/estimate", summary="Estimate what a job would take", responses=responses(401, 404, 409, 422))
+def estimate_job(request: JobRequest, services: ServicesDep) -> EstimateOut:
+    """Memory, time and room in the cache of a job, and which workers can run it. Takes what `POST /v1/jobs` takes; makes nothing.
+
+    Time and memory are `measured` where such trainings (the same encoder, task, sizes and batch) were run on this model of device
+    before; else `computed`, from the network's arithmetic and the speed of other trainings there. Trainings alone are estimated.
+
+    `curl -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" http://127.0.0.1:8000/v1/jobs/estimate
+    -d '{"kind": "pretrain", "dataset_id": "ds_…", "task": {"name": "simclr"}, "encoder": {"name": "resnet50"}}'`
+    """
+    with services.database.read() as session:
+        return service.estimated(session, request)
 
 
 @router.get("", summary="List jobs", responses=responses(401))
@@ -51,9 +72,10 @@ def list_jobs(
     state: State | None = None,
     kind: Kind | None = None,
     dataset_id: str | None = None,
+    retry_of: Annotated[str | None, Query(max_length=100, description="Those that do this job again alone.")] = None,
 ) -> Page[JobOut]:
     """The newest first."""
-    found, more = jobs.page(session, limit=limit, after=after, state=state, kind=kind, dataset_id=dataset_id)
+    found, more = jobs.page(session, limit=limit, after=after, state=state, kind=kind, dataset_id=dataset_id, retry_of=retry_of)
     return Page(data=[JobOut.of(job) for job in found], has_more=more)
 
 
@@ -66,9 +88,11 @@ def read_job(job_id: str, session: SessionDep) -> JobOut:
 @router.post("/{job_id}/cancel", summary="Cancel a job", responses=responses(401, 404, 409))
 def cancel_job(job_id: str, session: SessionDep, services: ServicesDep) -> JobOut:
     """Stop a job for good. One that waits is `cancelled` at once; one that runs is `cancelling` until its process has ended."""
+    gone = [f"jobs/{job_id}/checkpoints", *(one["key"] for one in jobs.get(session, job_id).checkpoints)]
     job = jobs.cancel(session, job_id)
     if job.state == JobState.CANCELLED:
-        after_commit(session, lambda: services.blobs.delete(f"jobs/{job_id}/checkpoints"))
+        for key in gone:
+            after_commit(session, partial(services.blobs.delete, key))
     return JobOut.of(job)
 
 
@@ -120,8 +144,26 @@ def list_metrics(
     session: SessionDep,
     limit: Annotated[int, Query(ge=1, le=10_000, description="How many to list at most.")] = 1000,
     after: Annotated[int, Query(ge=0, description="Step of the last figures that were seen.")] = 0,
+    points: Annotated[
+        int | None,
+        Query(ge=FEWEST_POINTS, le=MOST_POINTS, description="Most points of each figure; all steps come on one page then."),
+    ] = None,
+    name: Annotated[
+        list[str] | None, Query(max_length=50, description="Names of the figures, such as `loss`; several times. Default: all.")
+    ] = None,
 ) -> Page[MetricOut]:
-    """Loss, accuracy, learning rate and throughput, in order of the steps."""
+    """Loss, accuracy, learning rate and throughput, in order of the steps.
+
+    With `points`, each figure has at most so many: the steps are cut into (`points` - 2) / 2 buckets of equal width, and each
+    keeps the figure's lowest and highest value, beside the first and the last of all. So no extreme is lost, and a step shows
+    those figures alone that were kept of it.
+
+    `curl -H "Authorization: Bearer $KEY" "http://127.0.0.1:8000/v1/jobs/job_…/metrics?points=200&name=loss"`
+    """
     jobs.get(session, job_id)
+    if points is not None:
+        kept = sampling.metrics(session, job_id, points, after=after, names=name)
+        return Page(data=[MetricOut.of(metric) for metric in kept], has_more=False)
     found, more = events.metrics(session, job_id, after=after, limit=limit)
-    return Page(data=[MetricOut.of(metric) for metric in found], has_more=more)
+    shown = [MetricOut.of(metric) for metric in found]
+    return Page(data=shown if name is None else [one.only(name) for one in shown], has_more=more)

@@ -17,12 +17,7 @@ def create(session: Session, request: ExportRequest, idempotency_key: str | None
         NotFoundError: there is no such model.
         SpecError: its encoder has no such stage, or nothing is known of which one is the best.
     """
-    model = models.to_start_from(session, request.model_id, param="model_id")
-    stage, evaluation_id = _best(session, model) if request.stage == BEST else (request.stage, None)
-    stages = stages_of(model.encoder["name"], model.ends_at)
-    if stage is not None and stage not in stages:
-        raise SpecError("stage", f"the encoder of {model.id} has no stage {stage!r}; choose one of {', '.join(stages)}, or {BEST}")
-    spec = ModelExport(model_id=model.id, stage=stage, formats=request.formats, evaluation_id=evaluation_id)
+    spec = resolved(session, request)
     return jobs.create(
         session,
         kind="export",
@@ -33,6 +28,16 @@ def create(session: Session, request: ExportRequest, idempotency_key: str | None
         idempotency_key=idempotency_key,
         request_hash=request_hash,
     )
+
+
+def resolved(session: Session, request: ExportRequest) -> ModelExport:
+    """What is asked for, with the stage decided. Raises as of `create`."""
+    model = models.to_start_from(session, request.model_id, param="model_id")
+    stage, evaluation_id = _best(session, model) if request.stage == BEST else (request.stage, None)
+    stages = stages_of(model.encoder["name"], model.ends_at)
+    if stage is not None and stage not in stages:
+        raise SpecError("stage", f"the encoder of {model.id} has no stage {stage!r}; choose one of {', '.join(stages)}, or {BEST}")
+    return ModelExport(model_id=model.id, stage=stage, formats=request.formats, evaluation_id=evaluation_id)
 
 
 def _best(session: Session, model: Model) -> tuple[str, str]:

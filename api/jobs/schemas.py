@@ -7,14 +7,16 @@ from pydantic import ConfigDict, Discriminator, Field, JsonValue, Tag
 from api.errors import JOB_KINDS, UNKNOWN_KIND
 from api.pages import Metadata, Moment, Resource, Trouble
 from records.models import Job, JobEvent, JobMetric, JobPicture
+from records.queries.sampling import Sampled
 from ssl_core.spec import PretrainSpec, ResolvedPretrain
 from ssl_core.spec.embed import ModelEmbedding
 from ssl_core.spec.evaluate import EvaluateAfter, ModelEvaluation
 from ssl_core.spec.export import ExportSpec, ModelExport
 
 Kind = Literal["ingest", "pretrain", "evaluate", "embed", "export"]
+JobKind = Literal["pretrain", "evaluate", "embed", "export"]
 State = Literal["queued", "running", "pausing", "paused", "succeeded", "failed", "cancelling", "cancelled"]
-Priority = Annotated[int, Field(ge=-100, le=100, description="Jobs of a higher priority go first; -100 to 100.")]
+Priority = Annotated[int, Field(ge=-100, le=100, strict=True, description="Jobs of a higher priority go first; -100 to 100.")]
 
 _REQUEST_EXAMPLE: JsonValue = {
     "kind": "pretrain",
@@ -51,6 +53,8 @@ class PretrainRequest(PretrainSpec):
     """The dataset to learn from; it must be `ready`."""
     evaluate: EvaluateAfter | None = None
     """What to evaluate the encoder by when it is trained, as a job of its own; `{}` for everything by default. None: nothing."""
+    check_memory: bool = True
+    """Refuse it at once if it is estimated to take far more memory than any worker that is alive has; `false` tries it."""
     priority: Priority = 0
     metadata: Metadata = Field(default_factory=dict)
 
@@ -182,7 +186,7 @@ class Progress(Resource):
     clips_per_second: float | None = None
     """The same of the clips of a dataset of videos."""
     eta_seconds: float | None = None
-    """Seconds left, at this rate."""
+    """Seconds left of this phase, at the rate of the last seconds; pauses and the slow first steps do not count."""
     verdict: VerdictOut | None = None
     """How a training goes."""
 
@@ -231,6 +235,10 @@ class JobOut(Resource):
     """Why it failed."""
     worker_id: str | None
     """Which worker has it."""
+    retry_of: str | None
+    """The job that it does again."""
+    memory_bytes: int | None
+    """Memory that it is estimated to take, in bytes; none if nobody knows."""
     created_at: Moment
     """When it was asked for."""
     started_at: Moment | None
@@ -254,7 +262,7 @@ class EventOut(Resource):
     seq: int
     """Its number, from 1 without gaps. Give it as `after` to see what came later."""
     type: str
-    """`state`, `log`, `environment`, `checkpoint`, `picture`."""
+    """`state`, `log`, `environment`, `checkpoint`, `picture`, `memory`."""
     at: Moment
     """When it was written down."""
     attempt: int
@@ -283,9 +291,36 @@ class MetricOut(Resource):
     """Means since the figures before: `loss`, `accuracy`, `learning_rate`, `images_per_second`, …"""
 
     @classmethod
-    def of(cls, metric: JobMetric) -> Self:
+    def of(cls, metric: JobMetric | Sampled) -> Self:
         """Show a record."""
         return cls(step=metric.step, epoch=metric.epoch, at=metric.at, values=metric.values)
+
+    def only(self, names: list[str]) -> Self:
+        """The same with these figures alone."""
+        return self.model_copy(update={"values": {name: value for name, value in self.values.items() if name in names}})
+
+
+class CheckpointOut(Resource):
+    """A place that a job can go on from."""
+
+    object: Literal["job.checkpoint"] = "job.checkpoint"
+    """Always `job.checkpoint`."""
+    step: int = Field(examples=[1200])
+    """Optimizer steps so far; of an evaluation, results; of an embedding, rows."""
+    bytes: int | None = Field(examples=[89541632])
+    """Its size."""
+    at: Moment | None
+    """When it was stored; none of one that an older version of the server stored."""
+    attempt: int
+    """The attempt that made it; of a retry, it may be one of the job before."""
+    available: bool
+    """Whether its bytes are still there."""
+
+    @classmethod
+    def of(cls, checkpoint: dict[str, Any], size: int | None) -> Self:
+        """Show a checkpoint of a job, of so many bytes; None if they are gone."""
+        shown = {"step": checkpoint["step"], "attempt": checkpoint["attempt"], "at": checkpoint.get("at")}
+        return cls.model_validate({**shown, "bytes": size or checkpoint.get("bytes"), "available": size is not None})
 
 
 class PictureOut(Resource):

@@ -6,14 +6,16 @@ from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
-from api.jobs import exports
-from api.jobs.schemas import EmbedRequest, EvaluateRequest, ExportRequest, PretrainRequest
+from api.jobs import estimates, exports
+from api.jobs.estimate_schemas import EstimateOut
+from api.jobs.schemas import EmbedRequest, EvaluateRequest, ExportRequest, JobKind, PretrainRequest
 from records.models import Dataset, Job, Model
 from records.queries import datasets, jobs, models, projects, workers
 from records.tenancy import acting
 from ssl_core.spec import ENCODERS, TASKS, DatasetFacts, EncoderSpec, PretrainSpec, ResolvedPretrain, SpecError, resolve
 from ssl_core.spec.embed import ModelEmbedding
 from ssl_core.spec.evaluate import ModelEvaluation
+from ssl_core.spec.export import ModelExport
 
 _FEWEST_CLASSES = 2
 OnDataset = PretrainRequest | EvaluateRequest | EmbedRequest
@@ -25,6 +27,7 @@ def create(session: Session, request: OnDataset | ExportRequest, idempotency_key
     Raises:
         NotFoundError: there is no such dataset, or no such model to start from, to evaluate or to embed by.
         ConflictError: the dataset is not ready.
+        MemoryShortError: no worker that is alive has the memory.
         SpecError: the dataset does not allow what is asked for, or the model to start from is of another encoder.
         IdempotencyError: the key was used for another request.
     """
@@ -49,10 +52,49 @@ def create(session: Session, request: OnDataset | ExportRequest, idempotency_key
         idempotency_key=idempotency_key,
         request_hash=digest,
         evaluate=_evaluate_after(session, request, dataset),
+        memory_bytes=_memory(session, request, spec, dataset),
     )
     if isinstance(spec, ModelEvaluation | ModelEmbedding):
         job.model_id = spec.model_id
     return job, True
+
+
+def estimated(session: Session, request: OnDataset | ExportRequest) -> EstimateOut:
+    """What a job would take. Raises as `create` does, but for memory and idempotency."""
+    if isinstance(request, ExportRequest):
+        return _untold(request.kind, exports.resolved(session, request))
+    dataset = datasets.ready(session, request.dataset_id, param="dataset_id")
+    spec = _spec(session, request, dataset)
+    if not isinstance(request, PretrainRequest) or not isinstance(spec, ResolvedPretrain):
+        return _untold(request.kind, spec)
+    found = estimates.estimate(session, spec, _facts(dataset))
+    return EstimateOut(
+        kind="pretrain",
+        spec=spec,
+        memory=found.memory(),
+        time=found.time(),
+        disk=found.disk(),
+        workers=found.workers(),
+        largest_batch_size=found.largest_batch(),
+        note=None if found.workers() else "no worker is alive: it is not known what the job will run on",
+    )
+
+
+def _untold(kind: JobKind, spec: ResolvedPretrain | ModelEvaluation | ModelEmbedding | ModelExport) -> EstimateOut:
+    note = f"what an {kind} job takes is not estimated; pretrainings are"
+    return EstimateOut(kind=kind, spec=spec, memory=None, time=None, disk=None, workers=[], largest_batch_size=None, note=note)
+
+
+def _memory(
+    session: Session, request: OnDataset, spec: ResolvedPretrain | ModelEvaluation | ModelEmbedding, dataset: Dataset
+) -> int | None:
+    """Memory that it will take, if that is known, and some worker has it."""
+    if not isinstance(request, PretrainRequest) or not isinstance(spec, ResolvedPretrain):
+        return None
+    found = estimates.estimate(session, spec, _facts(dataset))
+    if request.check_memory:
+        found.check()
+    return found.best.needed
 
 
 def _spec(session: Session, request: OnDataset, dataset: Dataset) -> ResolvedPretrain | ModelEvaluation | ModelEmbedding:

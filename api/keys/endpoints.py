@@ -7,13 +7,15 @@ from fastapi import APIRouter, Depends, Query
 from api.errors import responses
 from api.keys.schemas import KeyOut, KeyRequest, NewKeyOut
 from api.pages import After, Limit, Page
-from api.security import AdminDep, require_admin
+from api.security import ActorDep, AdminDep, require_admin
 from api.services import SessionDep
 from records.errors import NotFoundError
 from records.queries import keys, projects
 from records.tenancy import act_for
 
 router = APIRouter(prefix="/v1/keys", tags=["administration"], dependencies=[Depends(require_admin)])
+own = APIRouter(prefix="/v1/keys", tags=["administration"])
+"""What any key may ask. It has to be installed before `router`, for which `current` would be an id."""
 
 
 @router.post("", status_code=201, summary="Make a key", responses=responses(401, 403, 404, 422))
@@ -39,6 +41,12 @@ def list_keys(session: SessionDep, limit: Limit = 20, after: After = None) -> Pa
     """The newest first, with those that are accepted no longer."""
     found, more = keys.page(session, limit=limit, after=after)
     return Page(data=[KeyOut.of(key) for key in found], has_more=more)
+
+
+@own.get("/current", summary="Read the key that asks", responses=responses(401))
+def read_current_key(actor: ActorDep, session: SessionDep) -> KeyOut:
+    """What the key of this request is for. Any key may ask, so that programs can tell what they may do before they try."""
+    return KeyOut.of(keys.get(session, actor.key_id))
 
 
 @router.get("/{key_id}", summary="Read a key", responses=responses(401, 403, 404))

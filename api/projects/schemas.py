@@ -8,7 +8,8 @@ from api.pages import Moment, Resource
 from records.models import Project
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Bound = Annotated[int, Field(ge=0, lt=1 << 62)] | None
+Bound = Annotated[int, Field(ge=0, le=10**18, strict=True)] | None
+"""Strict: `false` is no bound of 0."""
 
 
 class Quotas(BaseModel):

@@ -2,6 +2,8 @@
 
 from typing import Literal, Self
 
+from pydantic import Field
+
 from api.pages import Moment, Resource
 from records.models import Worker
 
@@ -17,6 +19,10 @@ class WorkerOut(Resource):
     """The machine that it is on."""
     device: Literal["cpu", "cuda"]
     """What it trains on."""
+    device_name: str | None = Field(examples=["NVIDIA H100 80GB HBM3"])
+    """Model of its GPU, or of its processor and how many threads jobs have."""
+    memory_bytes: int | None = Field(examples=[85045870592])
+    """Memory that its jobs may take together, in bytes: the GPU's, or the machine's, or `PRETEXT_WORKER_MEMORY_BYTES`."""
     slots: dict[str, int]
     """Jobs that it runs at a time, by lane."""
     alive: bool

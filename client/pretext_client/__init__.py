@@ -16,6 +16,7 @@ from pretext_client.errors import (
     WaitTimedOut,
 )
 from pretext_client.retry import Retry
+from pretext_client.signatures import SignatureError, verify
 
 __all__ = [
     "ApiError",
@@ -27,9 +28,11 @@ __all__ = [
     "Pretext",
     "PretextError",
     "Retry",
+    "SignatureError",
     "TooLarge",
     "TransferFailed",
     "Unauthorized",
     "Unavailable",
     "WaitTimedOut",
+    "verify",
 ]

@@ -80,6 +80,10 @@ class Worker(Value):
     host: str
     device: str
     """`cpu` or `cuda`."""
+    device_name: str | None = None
+    """Model of it."""
+    memory_bytes: int | None = None
+    """Memory that its jobs may take together."""
     slots: Json
     """Jobs that it runs at a time, by lane."""
     alive: bool
@@ -172,6 +176,10 @@ class Keys:
     def list(self) -> Iterator[Key]:
         """All, the newest first."""
         return self._http.pages("/v1/keys", {}, Key, lambda one: one.id)
+
+    def current(self) -> Key:
+        """The key that asks; any key may."""
+        return Key.of(self._http.json(Call("GET", "/v1/keys/current")))
 
     def create(
         self,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pretext_client import cli_admin, cli_embeddings, cli_evaluations, cli_labels, cli_models
+from pretext_client import cli_admin, cli_embeddings, cli_evaluations, cli_jobs, cli_labels, cli_models, cli_webhooks
 from pretext_client import settings as given
 from pretext_client.cli_models import Limit
 from pretext_client.progress import download_with_bar, pictures_with_bar, upload_with_bar, watch_job
@@ -37,12 +37,14 @@ app = typer.Typer(
 app.add_typer(cli_models.app, name="models")
 app.add_typer(cli_evaluations.app, name="evaluations")
 app.add_typer(cli_embeddings.app, name="embeddings")
+app.add_typer(cli_webhooks.app, name="webhooks")
 for name, administration in (("projects", cli_admin.projects), ("members", cli_admin.members), ("keys", cli_admin.keys)):
     app.add_typer(administration, name=name)
 app.command()(cli_admin.workers)
 app.command()(cli_admin.audit)
 app.command()(cli_labels.label)
 app.command()(cli_labels.labels)
+cli_jobs.add_to(app)
 
 
 @app.callback()

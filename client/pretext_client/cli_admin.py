@@ -190,10 +190,18 @@ def workers(context: typer.Context, limit: Limit = 100) -> None:
     with session(context) as run:
         found = list(islice(run.client.workers(), limit))
         rows = [
-            (one.id, one.host, one.device, "alive" if one.alive else "lost", ", ".join(one.running), moment(one.seen_at))
+            (
+                one.id,
+                one.host,
+                one.device_name or one.device,
+                bytes_(one.memory_bytes) if one.memory_bytes is not None else None,
+                "alive" if one.alive else "lost",
+                ", ".join(one.running),
+                moment(one.seen_at),
+            )
             for one in found
         ]
-        run.output.table(("id", "host", "device", "state", "running", "last seen"), found, rows)
+        run.output.table(("id", "host", "device", "memory", "state", "running", "last seen"), found, rows)
 
 
 def audit(

@@ -12,7 +12,9 @@ from pretext_client.http import Http
 from pretext_client.jobs import Jobs
 from pretext_client.models import Models
 from pretext_client.retry import Retry
-from pretext_client.types import Encoder, Task
+from pretext_client.types import Encoder, Json, Task
+from pretext_client.uploads import Uploads
+from pretext_client.webhooks import Webhooks
 
 
 class Pretext:
@@ -46,6 +48,8 @@ class Pretext:
         self.projects = admin.Projects(self._http)
         self.members = admin.Members(self._http)
         self.keys = admin.Keys(self._http)
+        self.webhooks = Webhooks(self._http)
+        self.uploads = Uploads(self._http)
 
     @property
     def url(self) -> str:
@@ -59,6 +63,10 @@ class Pretext:
     def encoders(self) -> Iterator[Encoder]:
         """The networks that the server can train."""
         return catalogue.encoders(self._http)
+
+    def job_schema(self) -> Json:
+        """JSON Schema of a pretraining as `jobs.create` takes it, with every `$ref` filled in."""
+        return catalogue.job_schema(self._http)
 
     def workers(self) -> Iterator[admin.Worker]:
         """The workers, the newest first. For the server's administrators."""

@@ -78,9 +78,19 @@ class Datasets:
         transfer.made()
         return made
 
-    def list(self, *, state: str | None = None) -> Iterator[Dataset]:
-        """All datasets, the newest first; pages are fetched as needed."""
-        return self._http.pages(_PATH, {"state": state}, Dataset, lambda dataset: dataset.id)
+    def create(self, upload_id: str, *, name: str = "", kind: str = "auto", idempotency_key: str | None = None) -> Dataset:
+        """Make a dataset of an upload that has arrived; see `uploads`. `upload` does both at once.
+
+        Raises:
+            Conflict: it has not arrived yet.
+        """
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        body = {"upload_id": upload_id, "name": name, "kind": kind}
+        return Dataset.of(self._http.json(Call("POST", _PATH, headers=headers, json=body)))
+
+    def list(self, *, state: str | None = None, after: str | None = None, limit: int | None = None) -> Iterator[Dataset]:
+        """All datasets, the newest first; pages are fetched as needed. `after` is the id of one that the list goes on behind."""
+        return self._http.some(_PATH, {"state": state, "after": after}, Dataset, lambda dataset: dataset.id, limit)
 
     def get(self, dataset_id: str) -> Dataset:
         """Read a dataset."""
@@ -118,9 +128,20 @@ class Datasets:
             if not page["has_more"] or not page["data"]:
                 return
 
-    def samples(self, dataset_id: str) -> Iterator[Sample]:
-        """Every image, in the order of the archive."""
-        return self._http.pages(f"{_path(dataset_id)}/samples", {}, Sample, lambda sample: sample.index)
+    def samples(self, dataset_id: str, *, after: int | None = None, limit: int | None = None) -> Iterator[Sample]:
+        """Every image, in the order of the archive; `after` is the index of the last one that was seen."""
+        return self._http.some(f"{_path(dataset_id)}/samples", {"after": after}, Sample, lambda sample: sample.index, limit)
+
+    def thumbnail(self, dataset_id: str, index: int, *, size: int = 128) -> bytes:
+        """A small picture of an image as WebP; of a video a few of its frames.
+
+        Args:
+            dataset_id: the dataset.
+            index: the sample's.
+            size: longest side in pixels, 16 to 512.
+        """
+        with self._http.stream(Call("GET", f"{_path(dataset_id)}/samples/{index}/thumbnail", {"size": size})) as answer:
+            return answer.read()
 
     def label(
         self,

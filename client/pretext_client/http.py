@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from itertools import count
+from itertools import count, islice
 from json import JSONDecodeError
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from pretext_client.retry import PASSING, Retry, repeatable, retry_after
 from pretext_client.types import Value
 
 ValueT = TypeVar("ValueT", bound=Value)
-Params = Mapping[str, str | int | None]
+Params = Mapping[str, str | int | tuple[str, ...] | None]
 _PAGE = 100
 
 
@@ -102,13 +102,19 @@ class Http:
             raise self._refusal(response)
         return response.headers
 
+    def some(
+        self, path: str, params: Params, value: type[ValueT], cursor: Callable[[ValueT], str | int], most: int | None
+    ) -> Iterator[ValueT]:
+        """At most so many records of a list, and no larger pages than are needed for them; None: every record."""
+        if most is None:
+            return self.pages(path, params, value, cursor)
+        return islice(self.pages(path, {**params, "limit": min(_PAGE, most)}, value, cursor), most)
+
     def pages(self, path: str, params: Params, value: type[ValueT], cursor: Callable[[ValueT], str | int]) -> Iterator[ValueT]:
         """Every record of a list, page after page. `cursor` says how a record is named in `after`."""
-        after: str | int | None = None
+        after = params.get("after")
         while True:
-            page = self.json(
-                Call("GET", path, {"limit": _PAGE, **params, "after": after if after is not None else params.get("after")})
-            )
+            page = self.json(Call("GET", path, {"limit": _PAGE, **params, "after": after}))
             found = [value.of(one) for one in page["data"]]
             yield from found
             if not page["has_more"] or not found:

@@ -5,12 +5,14 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pretext_client import pictures, sse
+from pretext_client import logs, pictures, sse
 from pretext_client.errors import ConnectionFailed, JobFailed, PretextError, Unavailable, WaitTimedOut
+from pretext_client.estimates import Checkpoint, Estimate
 from pretext_client.http import Call, Http
 from pretext_client.types import Event, Job, Metric, Picture
 from pretext_client.upload import OnBytes
@@ -71,6 +73,37 @@ class Jobs:
             NotFound: there is no such dataset, or no such model.
             Conflict: the dataset is not ready.
         """
+        request = self._pretraining(dataset_id, task, encoder, init_from, settings)
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        return Job.of(self._http.json(Call("POST", _PATH, headers=headers, json=request)))
+
+    def estimate(
+        self,
+        dataset_id: str,
+        *,
+        task: str | Mapping[str, Any] | None = None,
+        encoder: str | Mapping[str, Any] | None = None,
+        init_from: str | None = None,
+        **settings: Any,
+    ) -> Estimate:
+        """Memory and time that a pretraining would take, and which workers can run it. Takes what `create` takes; makes nothing.
+
+        Raises:
+            InvalidRequest: a setting does not exist or is impossible; `param` names it.
+            NotFound: there is no such dataset, or no such model.
+            Conflict: the dataset is not ready.
+        """
+        request = self._pretraining(dataset_id, task, encoder, init_from, settings)
+        return Estimate.of(self._http.json(Call("POST", f"{_PATH}/estimate", json=request)))
+
+    def _pretraining(
+        self,
+        dataset_id: str,
+        task: str | Mapping[str, Any] | None,
+        encoder: str | Mapping[str, Any] | None,
+        init_from: str | None,
+        settings: Mapping[str, Any],
+    ) -> dict[str, Any]:
         if task is None:
             dataset = self._http.json(Call("GET", f"/v1/datasets/{quote(dataset_id, safe='')}"))
             task = "video_rotation" if dataset.get("kind") == "video" else "rotation"
@@ -79,8 +112,7 @@ class Jobs:
             request["encoder"] = _named(encoder)
         if init_from is not None:
             request["init_from"] = init_from
-        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        return Job.of(self._http.json(Call("POST", _PATH, headers=headers, json=request)))
+        return request
 
     def evaluate(
         self,
@@ -147,9 +179,18 @@ class Jobs:
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
         return Job.of(self._http.json(Call("POST", _PATH, headers=headers, json=request)))
 
-    def list(self, *, state: str | None = None, kind: str | None = None, dataset_id: str | None = None) -> Iterator[Job]:
-        """All jobs, the newest first; pages are fetched as needed."""
-        return self._http.pages(_PATH, {"state": state, "kind": kind, "dataset_id": dataset_id}, Job, lambda job: job.id)
+    def list(
+        self,
+        *,
+        state: str | None = None,
+        kind: str | None = None,
+        dataset_id: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Job]:
+        """All jobs, the newest first; pages are fetched as needed. `after` is the id of one that the list goes on behind."""
+        wanted = {"state": state, "kind": kind, "dataset_id": dataset_id, "after": after}
+        return self._http.some(_PATH, wanted, Job, lambda job: job.id, limit)
 
     def get(self, job_id: str) -> Job:
         """Read a job."""
@@ -179,13 +220,81 @@ class Jobs:
         """
         return Job.of(self._http.json(Call("POST", f"{_path(job_id)}/resume")))
 
-    def metrics(self, job_id: str) -> Iterator[Metric]:
-        """The figures of a training, in order of its steps."""
-        return self._http.pages(f"{_path(job_id)}/metrics", {"limit": 1000}, Metric, lambda metric: metric.step)
+    def retry(self, job_id: str, *, from_start: bool = False, again: bool = False, idempotency_key: str | None = None) -> Job:
+        """Do a job again that has failed or was cancelled: a new job, which goes on from the last checkpoint that is still there.
 
-    def pictures(self, job_id: str) -> Iterator[Picture]:
-        """What a training drew before it began and at the end of each epoch, the oldest first."""
-        return pictures.listed(self._http, job_id)
+        Args:
+            job_id: the job.
+            from_start: begin anew, even if there is a checkpoint.
+            again: make another retry, even if the job was retried before. Else a retry that has not ended is the answer.
+            idempotency_key: of a request that was perhaps sent before, and shall be carried out once; default: a new one.
+
+        Raises:
+            Conflict: it is in another state, was retried already, or what it needs was deleted.
+        """
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        asked = {"from_start": from_start, "again": again}
+        return Job.of(self._http.json(Call("POST", f"{_path(job_id)}/retry", headers=headers, json=asked)))
+
+    def checkpoints(self, job_id: str) -> tuple[Checkpoint, ...]:
+        """The places that a job can go on from, the oldest first."""
+        page = self._http.json(Call("GET", f"{_path(job_id)}/checkpoints"))
+        return tuple(Checkpoint.of(one) for one in page["data"])
+
+    def logs(
+        self, job_id: str, *, lines: int | None = None, follow: bool = False, patience: float = _PATIENCE_SECONDS
+    ) -> Iterator[str]:
+        """What a job's process wrote, and its messages, piece by piece.
+
+        Args:
+            job_id: the job.
+            lines: begin with the last so many lines; None: with the oldest that is kept.
+            follow: go on with what comes, until the job has ended.
+            patience: seconds for which the server may be away meanwhile.
+
+        Raises:
+            NotFound: there is no such job.
+            ConnectionFailed: the server was away for longer.
+        """
+        patient = _Patience(patience)
+        after: int | None = None
+        while True:
+            try:
+                ended = not follow or self.get(job_id).ended  # asked first: what is read afterwards is all of it
+                part = logs.read(self._http, _path(job_id), after=after or 0, lines=lines if after is None else None)
+                patient.restore()
+            except (ConnectionFailed, Unavailable):
+                if not follow or patient.at_end():
+                    raise
+            else:
+                yield from logs.pieces(part, part.start if after is None and lines is not None else after or 0)
+                after = part.end
+                if ended:
+                    return
+            self._http.sleep(_POLL_SECONDS)
+
+    def metrics(
+        self, job_id: str, *, after: int | None = None, points: int | None = None, names: Sequence[str] | None = None
+    ) -> Iterator[Metric]:
+        """The figures of a training, in order of its steps.
+
+        Args:
+            job_id: the job.
+            after: the last step that was seen; with `points`, those of later steps.
+            points: most points of each figure, at least 4; its extremes, first and last are among them. None: all.
+            names: of the figures, such as `loss`. None: all.
+        """
+        if points is not None or names is not None:
+            return self._sampled(job_id, after, points, names)
+        return self._http.pages(f"{_path(job_id)}/metrics", {"limit": 1000, "after": after}, Metric, lambda metric: metric.step)
+
+    def _sampled(self, job_id: str, after: int | None, points: int | None, names: Sequence[str] | None) -> Iterator[Metric]:
+        asked = {"limit": 1000, "after": after, "points": points, "name": tuple(names) if names is not None else None}
+        return self._http.pages(f"{_path(job_id)}/metrics", asked, Metric, lambda metric: metric.step)
+
+    def pictures(self, job_id: str, *, after: int | None = None, limit: int | None = None) -> Iterator[Picture]:
+        """What a training drew before it began and at the end of each epoch, the oldest first; `after` is the last epoch seen."""
+        return pictures.listed(self._http, job_id, after=after, limit=limit)
 
     def picture(self, job_id: str, epoch: int | None = None) -> bytes:
         """The file of an epoch, PNG or, of clips, animated WebP; None: of the newest.
@@ -215,7 +324,15 @@ class Jobs:
         """
         return pictures.download(self._http, job_id, directory, on_progress)
 
-    def events(self, job_id: str, *, after: int = 0, follow: bool = False, patience: float = _PATIENCE_SECONDS) -> Iterator[Event]:
+    def events(
+        self,
+        job_id: str,
+        *,
+        after: int = 0,
+        follow: bool = False,
+        patience: float = _PATIENCE_SECONDS,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Event]:
         """What happened to a job, in order.
 
         Args:
@@ -224,12 +341,14 @@ class Jobs:
             follow: go on with what happens, and with progress (without a number), until the job has ended. A connection that breaks
                 is made again, and no event is lost or seen twice.
             patience: seconds for which the server may be away meanwhile.
+            stop: is asked now and then, at least when the server says after some seconds of silence that it is still there: whether
+                to follow no longer.
 
         Raises:
             ConnectionFailed: the server was away for longer.
         """
         if follow:
-            return self._follow(job_id, after, patience)
+            return self._follow(job_id, after, patience, stop)
         return self._http.pages(f"{_path(job_id)}/events", {"after": after}, Event, lambda event: event.seq or 0)
 
     def wait(
@@ -275,12 +394,12 @@ class Jobs:
                 raise WaitTimedOut(f"{job_id} has not ended within {timeout:g} s; it goes on at the server")
             self._http.sleep(_POLL_SECONDS)
 
-    def _follow(self, job_id: str, after: int, patience: float) -> Iterator[Event]:
+    def _follow(self, job_id: str, after: int, patience: float, stop: Callable[[], bool]) -> Iterator[Event]:
         """Read the stream of events; open it anew where it breaks off before the job's end."""
         patient = _Patience(patience)
-        while True:
+        while not stop():
             try:
-                for event in self._stream(job_id, after):
+                for event in self._stream(job_id, after, stop):
                     patient.restore()
                     after = event.seq or after
                     yield event
@@ -291,10 +410,10 @@ class Jobs:
                     raise
             self._http.sleep(_POLL_SECONDS)
 
-    def _stream(self, job_id: str, after: int) -> Iterator[Event]:
+    def _stream(self, job_id: str, after: int, stop: Callable[[], bool]) -> Iterator[Event]:
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
         with self._http.stream(Call("GET", f"{_path(job_id)}/events", headers=headers)) as response:
-            for message in sse.messages(sse.lines(response.iter_bytes())):
+            for message in sse.messages(sse.lines(takewhile(lambda _: not stop(), response.iter_bytes()))):
                 yield _event(message)
 
 

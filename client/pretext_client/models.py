@@ -4,6 +4,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from pretext_client.types import Embedded, Job, Model
 from pretext_client.upload import OnBytes, form
 
 _PATH = "/v1/models"
+_CHUNK = 1 << 18
 
 
 class Models:
@@ -25,9 +27,12 @@ class Models:
     def __init__(self, http: Http) -> None:
         self._http = http
 
-    def list(self, *, dataset_id: str | None = None, task: str | None = None) -> Iterator[Model]:
-        """All models, the newest first; pages are fetched as needed."""
-        return self._http.pages(_PATH, {"dataset_id": dataset_id, "task": task}, Model, lambda model: model.id)
+    def list(
+        self, *, dataset_id: str | None = None, task: str | None = None, after: str | None = None, limit: int | None = None
+    ) -> Iterator[Model]:
+        """All models, or at most `limit` of them, the newest first and behind the one `after`; pages are fetched as needed."""
+        params = {"dataset_id": dataset_id, "task": task, "after": after}
+        return self._http.some(_PATH, params, Model, lambda model: model.id, limit)
 
     def get(self, model_id: str) -> Model:
         """Read a model."""
@@ -143,6 +148,18 @@ class Models:
         """
         files = self.get(model_id).files
         return download_all(self._http, _path(model_id), files, directory, force=force, on_progress=on_progress)
+
+    @contextmanager
+    def open(self, model_id: str, name: str) -> Iterator[Iterator[bytes]]:
+        """Read a file of a model bit by bit, to pass it on; `download` is what keeps and verifies it.
+
+        Raises:
+            NotFound: there is no such model or file.
+            ConnectionFailed: the server cannot be reached, or the answer broke off.
+        """
+        call = Call("GET", f"{_path(model_id)}/files/{quote(name, safe='')}", headers={"Accept-Encoding": "identity"})
+        with self._http.stream(call) as response:
+            yield response.iter_bytes(_CHUNK)
 
 
 def _path(model_id: str) -> str:

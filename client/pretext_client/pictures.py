@@ -17,9 +17,9 @@ def path_of(job_id: str, picture: int | str | None = None) -> str:
     return f"/v1/jobs/{quote(job_id, safe='')}/pictures" + ("" if picture is None else f"/{picture}")
 
 
-def listed(http: Http, job_id: str) -> Iterator[Picture]:
-    """All pictures of a job, the oldest epoch first; pages are fetched as needed."""
-    return http.pages(path_of(job_id), {}, Picture, lambda picture: picture.epoch)
+def listed(http: Http, job_id: str, *, after: int | None = None, limit: int | None = None) -> Iterator[Picture]:
+    """All pictures of a job, the oldest epoch first; pages are fetched as needed. `after` is the last epoch that was seen."""
+    return http.some(path_of(job_id), {"after": after}, Picture, lambda picture: picture.epoch, limit)
 
 
 def content(http: Http, job_id: str, epoch: int | None) -> bytes:

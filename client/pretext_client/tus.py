@@ -12,9 +12,9 @@ from pretext_client.upload import OnBytes, Payload
 
 RESUMABLE_BYTES = 8 << 20
 """What is larger is sent so that it can be resumed; what is smaller is sent again as quickly."""
-_PATH = "/v1/uploads"
-_TUS = {"Tus-Resumable": "1.0.0"}
-_CONTENT_TYPE = "application/offset+octet-stream"
+PATH = "/v1/uploads"
+TUS = {"Tus-Resumable": "1.0.0"}
+CONTENT_TYPE = "application/offset+octet-stream"
 _PART_BYTES = 64 << 20
 """Bytes of a request: few enough for what stands between here and the server, and many enough to cost nothing."""
 _PATIENCE = 4
@@ -83,16 +83,16 @@ class Transfer:
         """The upload and how much of it is at the server: the one that was begun before, else a new one."""
         if self._unfinished is not None:
             try:
-                answer = self._http.headers(Call("HEAD", _path(self._unfinished), headers=_TUS))
+                answer = self._http.headers(Call("HEAD", _path(self._unfinished), headers=TUS))
                 return self._unfinished, int(answer["upload-offset"])
             except NotFound:  # it has expired
                 self._memory.forget()
             except Conflict:  # a dataset was made of it, and this side did not hear of that
                 return self._unfinished, self._payload.size
         name = base64.b64encode(self._payload.name.encode("utf-8", "replace")).decode()
-        headers = {**_TUS, "Upload-Length": str(self._payload.size), "Upload-Metadata": f"filename {name}"}
+        headers = {**TUS, "Upload-Length": str(self._payload.size), "Upload-Metadata": f"filename {name}"}
         try:
-            location = self._http.headers(Call("POST", _PATH, headers=headers))["location"]
+            location = self._http.headers(Call("POST", PATH, headers=headers))["location"]
         except NotFound as error:
             raise NotTakenError from error
         self._unfinished = Unfinished(urlsplit(location).path.rpartition("/")[2])
@@ -102,8 +102,8 @@ class Transfer:
     def _send_part(self, unfinished: Unfinished, start: int) -> int:
         """Send the next part. Gives where the one after it begins."""
         length = min(_PART_BYTES, self._payload.size - start)
-        body = Body(_CONTENT_TYPE, length, lambda: self._part(start, length))
-        headers = {**_TUS, "Upload-Offset": str(start)}
+        body = Body(CONTENT_TYPE, length, lambda: self._part(start, length))
+        headers = {**TUS, "Upload-Offset": str(start)}
         return int(self._http.headers(Call("PATCH", _path(unfinished), headers=headers, body=body))["upload-offset"])
 
     def _part(self, start: int, length: int) -> Iterator[bytes]:
@@ -119,4 +119,4 @@ class Transfer:
 
 
 def _path(unfinished: Unfinished) -> str:
-    return f"{_PATH}/{quote(unfinished.upload_id, safe='')}"
+    return f"{PATH}/{quote(unfinished.upload_id, safe='')}"

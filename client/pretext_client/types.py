@@ -260,6 +260,10 @@ class Job(Value):
     """How the training goes, or went."""
     error: Trouble | None = None
     worker_id: str | None = None
+    retry_of: str | None = None
+    """The job that it does again."""
+    memory_bytes: int | None = None
+    """Memory that it is estimated to take."""
     started_at: datetime | None = None
     finished_at: datetime | None = None
     metadata: Json = field(default_factory=dict)

@@ -8,11 +8,14 @@ from records.models.evaluation import Evaluation
 from records.models.event import JobEvent
 from records.models.job import Job
 from records.models.key import ApiKey
+from records.models.log import JobLog
+from records.models.measurement import Measurement
 from records.models.metric import JobMetric
 from records.models.model import Model, ModelFile
 from records.models.picture import JobPicture
 from records.models.project import DEFAULT_PROJECT, Member, Project, Usage
 from records.models.upload import Upload
+from records.models.webhook import Webhook, WebhookAttempt, WebhookDelivery
 from records.models.worker import Worker
 
 __all__ = [
@@ -25,8 +28,10 @@ __all__ = [
     "Evaluation",
     "Job",
     "JobEvent",
+    "JobLog",
     "JobMetric",
     "JobPicture",
+    "Measurement",
     "Member",
     "Model",
     "ModelFile",
@@ -34,5 +39,8 @@ __all__ = [
     "Project",
     "Upload",
     "Usage",
+    "Webhook",
+    "WebhookAttempt",
+    "WebhookDelivery",
     "Worker",
 ]

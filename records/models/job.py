@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from records.models.base import Base, Json, Owned
@@ -17,6 +17,7 @@ class Job(Owned, Base):
         Index("ix_jobs_state_kind", "state", "kind"),
         Index("ix_jobs_dataset_id", "dataset_id"),
         Index("ix_jobs_project_id_id", "project_id", "id"),
+        Index("ix_jobs_retry_of", "retry_of"),
         UniqueConstraint("project_id", "idempotency_key", name="uq_jobs_project_id"),
     )
 
@@ -36,7 +37,7 @@ class Job(Owned, Base):
     environment: Mapped[dict[str, Any] | None] = mapped_column(Json)
     """Device and package versions of the newest attempt."""
     checkpoints: Mapped[list[Any]] = mapped_column(Json, default=list)
-    """The newest last, each `{key, step, attempt}`; with `keep`, a part of the result that stays until the job ends."""
+    """The newest last, each `{key, step, attempt, bytes, at}`; with `keep`, a part of the result that stays until the job ends."""
     error: Mapped[dict[str, Any] | None] = mapped_column(Json)
     model_id: Mapped[str | None] = mapped_column(String(40))
     """The model that it made, or that it is about."""
@@ -48,6 +49,12 @@ class Job(Owned, Base):
     """The labels that it has begun with, so that all of its attempts see the same: `{key}`, none for those of the upload."""
     evaluate: Mapped[dict[str, Any] | None] = mapped_column(Json)
     """The evaluation that is queued when it succeeds; its `job_id`, once it is."""
+    retry_of: Mapped[str | None] = mapped_column(String(40))
+    """The job that it does again."""
+    memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    """Memory that it is estimated to take; None: nobody knows."""
+    passed_over_at: Mapped[datetime | None]
+    """Since when it waits for memory while other jobs go first."""
     worker_id: Mapped[str | None] = mapped_column(String(40))
     lease_until: Mapped[datetime | None]
     last_event: Mapped[int] = mapped_column(default=0)

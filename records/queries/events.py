@@ -9,6 +9,7 @@ from sqlalchemy import Insert, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from records import outbox
 from records.database import now
 from records.models import Job, JobEvent, JobMetric
 
@@ -44,7 +45,8 @@ def _as_stored(data: dict[str, Any]) -> Any:
 
 
 def state(session: Session, job: Job, **more: Any) -> None:
-    """Note that a job has gone to the state that it is in."""
+    """Note that a job has gone to the state that it is in, for its events and for webhooks."""
+    outbox.note_job(session, job)
     add(session, job.id, job.attempt, [("state", {"state": str(job.state), **more})])
 
 

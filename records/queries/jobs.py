@@ -25,6 +25,7 @@ def create(
     idempotency_key: str | None = None,
     request_hash: str | None = None,
     evaluate: dict[str, Any] | None = None,
+    memory_bytes: int | None = None,
 ) -> Job:
     """Make a queued job."""
     job = Job(
@@ -43,6 +44,7 @@ def create(
         idempotency_key=idempotency_key,
         request_hash=request_hash,
         evaluate=evaluate,
+        memory_bytes=memory_bytes,
         created_at=now(session),
     )
     session.add(job)
@@ -83,10 +85,12 @@ def page(
     state: str | None = None,
     kind: str | None = None,
     dataset_id: str | None = None,
+    retry_of: str | None = None,
 ) -> tuple[list[Job], bool]:
     """One page of jobs, the newest first, and whether there is more."""
     query = select(Job)
-    for column, value in ((Job.state, state), (Job.kind, kind), (Job.dataset_id, dataset_id)):
+    wanted = ((Job.state, state), (Job.kind, kind), (Job.dataset_id, dataset_id), (Job.retry_of, retry_of))
+    for column, value in wanted:
         if value is not None:
             query = query.where(column == value)
     return pages.newest_first(session, query, Job.id, limit, after)

@@ -65,6 +65,7 @@ def claim(session: Session, job_id: str, worker_id: str, seconds: float) -> Job 
             worker_id=worker_id,
             lease_until=moment + timedelta(seconds=seconds),
             claimed_at=moment,
+            passed_over_at=None,
         )
         .returning(Job.id),
         execution_options=_UNSYNCED,

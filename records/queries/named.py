@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from records.models import Dataset, Embedding, Evaluation, Job, JobPicture, Model
@@ -32,12 +32,12 @@ def without_record(session: Session, keys: Sequence[str]) -> list[str]:
 
 def _is_orphan(key: str, there: set[tuple[str, str]], named: set[str]) -> bool:
     folder, id_, *rest = key.split("/")
-    if folder not in _OWNERS or not rest:
+    if folder not in _OWNERS or not rest or key in named:
         return False
     if (folder, id_) not in there:
         return True
     known = _OF_JOBS if folder == "jobs" else _OF_DATASETS if folder == "datasets" else ()
-    return rest[0].startswith(known) and key not in named if known else False
+    return bool(known) and rest[0].startswith(known)
 
 
 def _existing(session: Session, column: InstrumentedAttribute[str], owners: Iterable[tuple[str, ...]], folder: str) -> list[str]:
@@ -50,7 +50,8 @@ def _of_jobs(session: Session, there: set[tuple[str, str]]) -> set[str]:
     if not ids:
         return set()
     found = set(session.scalars(select(JobPicture.key).where(JobPicture.job_id.in_(ids))))
-    for checkpoints in session.scalars(select(Job.checkpoints).where(Job.id.in_(ids))):
+    # A retry has taken over those of the job before it, under their old keys.
+    for checkpoints in session.scalars(select(Job.checkpoints).where(or_(Job.id.in_(ids), Job.retry_of.is_not(None)))):
         found |= {checkpoint["key"] for checkpoint in checkpoints}
     return found
 

@@ -15,8 +15,18 @@ ALIVE_SECONDS = 60
 _FORGOTTEN_DAYS = 7
 
 
-def seen(session: Session, worker_id: str, *, host: str, pid: int, device: str, slots: dict[str, Any]) -> None:
-    """Note that a worker is alive."""
+def seen(
+    session: Session,
+    worker_id: str,
+    *,
+    host: str,
+    pid: int,
+    device: str,
+    slots: dict[str, Any],
+    device_name: str | None = None,
+    memory_bytes: int | None = None,
+) -> None:
+    """Note that a worker is alive, and what it has."""
     moment = now(session)
     worker = session.get(Worker, worker_id)
     if worker is None:
@@ -24,6 +34,7 @@ def seen(session: Session, worker_id: str, *, host: str, pid: int, device: str, 
         worker = Worker(id=worker_id, host=host, pid=pid, device=device, slots=slots, started_at=moment)
         session.add(worker)
     worker.seen_at = moment
+    worker.device_name, worker.memory_bytes = device_name, memory_bytes
 
 
 def gone(session: Session, worker_id: str) -> None:
@@ -48,6 +59,12 @@ def devices(session: Session) -> set[str]:
     """What the workers that are alive can train on; empty if none is."""
     since = now(session) - timedelta(seconds=ALIVE_SECONDS)
     return set(session.scalars(select(Worker.device).where(Worker.seen_at > since).distinct()))
+
+
+def training(session: Session) -> list[Worker]:
+    """The workers that are alive, the oldest first."""
+    since = now(session) - timedelta(seconds=ALIVE_SECONDS)
+    return list(session.scalars(select(Worker).where(Worker.seen_at > since).order_by(Worker.id)))
 
 
 def page(session: Session, *, limit: int, after: str | None) -> tuple[list[Worker], bool]:

@@ -134,7 +134,7 @@ class Robustness(Tuned):
     """How many random beginnings it has, for each image that is not fooled yet."""
     control_queries: int = Field(default=300, ge=1, le=100_000)
     """Questions to the network that the search without gradients may ask, for each image."""
-    one_pixel: OnePixel | None = OnePixel()
+    one_pixel: OnePixel | None = Field(default_factory=OnePixel)
     """The attack on a single pixel. None: without it; it is the dearest, with up to `population` times `generations` questions for
     each image."""
     corruptions: bool = True

@@ -40,6 +40,7 @@ def theirs(services: Services) -> dict[str, str]:
             "embedding_id": factories.embedding(session).id,
             "key_id": key.id,
             "member_id": members.create(session, "Ada", "write").id,
+            "webhook_id": factories.webhook(session).id,
             "upload_id": uploads.create(session, filename="a", size=9, meta="", hours=1, most=9, most_bytes=99).id,
         }
 
@@ -204,6 +205,13 @@ class TestKeys:
         assert made["key"] not in client.get("/v1/keys").text
         assert client.delete(f"/v1/keys/{made['id']}").json()["revoked_at"] is not None
         assert client.get("/v1/jobs", headers=new).status_code == 401
+
+    def test_tell_what_they_are_for(self, services: Services, client: httpx.Client):
+        with services.database.write() as session:
+            record, key = keys.create(session, "reader", "read")
+        told = client.get("/v1/keys/current", headers={"Authorization": f"Bearer {key}"}).json()
+        assert (told["id"], told["name"], told["scope"]) == (record.id, "reader", "read")
+        assert key not in str(told)
 
     def test_expire(self, services: Services, client: httpx.Client):
         with services.database.write() as session:

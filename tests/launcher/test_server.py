@@ -148,6 +148,6 @@ class TestMigrate:
 class TestHelp:
     def test_every_command_says_what_it_does(self):
         ended = subprocess.run([sys.executable, "-m", "launcher", "--help"], capture_output=True, text=True, check=True)
-        for command in ("up", "demo", "api", "worker", "migrate"):
+        for command in ("up", "demo", "api", "dashboard", "worker", "migrate"):
             assert command in ended.stdout
         assert ended.stderr == ""

@@ -1,5 +1,8 @@
 from pathlib import Path
 
+import pytest
+from pydantic import ValidationError
+
 from records.settings import Settings
 
 
@@ -17,6 +20,14 @@ class TestSettings:
         settings = Settings()
         assert settings.database == "postgresql+psycopg://db/pretext"
         assert settings.hosts == ["a.example", "b.example"]
+
+    def test_networks_are_read(self):
+        assert [str(one) for one in Settings(webhook_private_networks="10.1.0.0/16, fd12::/48").private_networks] == [
+            "10.1.0.0/16",
+            "fd12::/48",
+        ]
+        with pytest.raises(ValidationError, match="host bits"):
+            Settings(webhook_private_networks="10.1.2.3/16")
 
     def test_a_socket_path_never_exceeds_what_the_kernel_takes(self, tmp_path: Path):
         deep = tmp_path / ("x" * 60) / ("y" * 60)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, Protocol
 from sqlalchemy.orm import Session
 
 from records.blobs import Blobs, file_sha256
+from records.database import Database
 from records.models import Dataset, Job
 from records.queries import events, models
 from records.settings import Settings
@@ -20,10 +21,14 @@ class Workplace:
 
     folder: Path
     """A folder of its own, removed afterwards."""
+    database: Database
+    """For what is written outside of the job's own transactions."""
     blobs: Blobs
     settings: Settings
     device: Literal["cpu", "cuda"]
     """What the worker can train on."""
+    device_name: str | None = None
+    """Model of it."""
 
     def make(self) -> None:
         """Make the folder, empty."""

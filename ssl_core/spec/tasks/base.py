@@ -1,7 +1,7 @@
 """What all pretext tasks have in common, as far as it can be said without torch."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -149,7 +149,7 @@ class TwoViews(Task):
     this of a turn), made in four of five views. 0 to 1."""
     grayscale: float = Field(default=0.2, ge=0, le=1)
     """Probability that a view loses its colours. 0 to 1."""
-    blur: Auto | float = Field(default="auto", ge=0, le=1)
+    blur: Auto | Annotated[float, Field(ge=0, le=1)] = "auto"
     """Probability that a view is blurred, by a Gaussian with a sigma of 0.1 to 2 px at 224 px. `auto`: 0 up to 64 px, 0.5 above."""
 
     def resolved(self, about: Circumstances) -> Self:

@@ -1,7 +1,7 @@
 """Clip order's settings."""
 
 import math
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -32,7 +32,7 @@ class ClipOrder(ClipTask):
     is a clip of `clip_frames` by itself, and their features are compared (Xu 2019), which takes longer videos and trainings."""
     pieces: int = Field(default=3, ge=2, le=4)
     """Pieces that are shuffled. 2 to 4."""
-    gap: Auto | int = Field(default="auto", ge=0, le=64)
+    gap: Auto | Annotated[int, Field(ge=0, le=64)] = "auto"
     """Most frames that are left out between two pieces; how many are is drawn each time. With gaps it is not enough to see where
     one piece goes on in another. `auto`: 0 for `joined`, half of `clip_frames` for `apart`."""
     question: Literal["order", "verification"] = "order"

@@ -1,6 +1,6 @@
 """The image GAN's settings."""
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -29,9 +29,9 @@ class Gan(Task):
     """The task's name."""
     latent: int = Field(default=64, ge=8, le=1024)
     """Length of the generator's random input. 8 to 1024."""
-    width: Auto | int = Field(default="auto", ge=8, le=512)
+    width: Auto | Annotated[int, Field(ge=8, le=512)] = "auto"
     """Channels of the generator's last stage; the stages before have up to 8 times as many. `auto`: 16 beside `tiny`, else 64."""
-    gamma: Auto | float = Field(default="auto", ge=0, le=100)
+    gamma: Auto | Annotated[float, Field(ge=0, le=100)] = "auto"
     """Weight of the gradient penalties R1 and R2. `auto`: 0.5 at 32 px, growing with the number of pixels."""
     augment: float = Field(default=0.3, ge=0, le=1)
     """Probability of each change (shift, colour, cut-out) to what the discriminator sees, real or not, so that it does not learn

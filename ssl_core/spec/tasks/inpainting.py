@@ -1,7 +1,7 @@
 """Inpainting's settings."""
 
 import math
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -29,7 +29,7 @@ class Inpainting(Cropped):
     `free_form`: blots of any form, drawn likewise."""
     hidden: float = Field(default=0.4, ge=0.05, le=0.75)
     """Area that is hidden, as a fraction of the image; on average, where it is drawn. 0.05 to 0.75."""
-    overlap: Auto | int = Field(default="auto", ge=0, le=64)
+    overlap: Auto | Annotated[int, Field(ge=0, le=64)] = "auto"
     """Width of the rim of the region that is shown and has to be answered too, in pixels, at most an eighth of the side of a square
     of the hidden area. `auto`: a 32nd of the image's side, if it may be as much."""
     overlap_weight: float = Field(default=2, ge=0, le=100)

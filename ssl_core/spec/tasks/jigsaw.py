@@ -1,7 +1,7 @@
 """Jigsaw's settings."""
 
 import math
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -26,16 +26,16 @@ class Jigsaw(Cropped):
 
     name: Literal["jigsaw"] = "jigsaw"
     """The task's name."""
-    grid: Literal["auto", 2, 3] = "auto"
+    grid: Auto | Literal[2, 3] = "auto"
     """Tiles in a row and in a column. `auto`: 2 below 96 px, 3 from there."""
-    permutations: Auto | int = Field(default="auto", ge=2, le=10_000)
+    permutations: Auto | Annotated[int, Field(ge=2, le=10_000)] = "auto"
     """Number of permutations to choose from, as different from each other as can be; at most 24 with a grid of 2. `auto`: all 24
     with a grid of 2, 100 with one of 3 (more are harder, and not better)."""
     tile: float = Field(default=0.75, ge=0.5, le=0.9)
     """Side of a tile as a fraction of its cell's: it lies in it at random, so that no edge goes on in the next tile. 0.5 to 0.9."""
     grayscale: float = Field(default=0.66, ge=0, le=1)
     """Probability that an image loses its colours, by which neighbours could be told. 0 to 1."""
-    color_jitter: Auto | int = Field(default="auto", ge=0, le=8)
+    color_jitter: Auto | Annotated[int, Field(ge=0, le=8)] = "auto"
     """Largest shift of each tile's channels against each other, in pixels: a lens's colour fringes tell where a tile was. 0 to 8.
     `auto`: a 32nd of a tile's side, so 2 for tiles of 64 px and 0 for those of small images."""
 

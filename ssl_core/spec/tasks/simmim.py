@@ -1,6 +1,6 @@
 """SimMIM's settings."""
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -32,7 +32,7 @@ class SimMIM(Cropped):
     """The task's name."""
     hidden: float = Field(default=0.6, ge=0.1, le=0.9)
     """Share of the squares that are hidden, the same number in every image. 0.1 to 0.9."""
-    unit: Auto | int = Field(default="auto", ge=2, le=112)
+    unit: Auto | Annotated[int, Field(ge=2, le=112)] = "auto"
     """Side of a square, in pixels; the image's side has to be a multiple. `auto`: 32 above 64 px, else an eighth of the image's
     side or the divisor next to it."""
     normalize: bool = True

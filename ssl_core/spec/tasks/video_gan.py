@@ -1,6 +1,6 @@
 """The video GAN's settings."""
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -31,9 +31,9 @@ class VideoGan(Task):
     """The task's name."""
     latent: int = Field(default=64, ge=8, le=1024)
     """Length of the generator's random input. 8 to 1024."""
-    width: Auto | int = Field(default="auto", ge=8, le=512)
+    width: Auto | Annotated[int, Field(ge=8, le=512)] = "auto"
     """Channels of the generator's last stage; the stages before have up to 8 times as many. `auto`: 8 beside `tiny3d`, else 32."""
-    gamma: Auto | float = Field(default="auto", ge=0, le=1000)
+    gamma: Auto | Annotated[float, Field(ge=0, le=1000)] = "auto"
     """Weight of the gradient penalties R1 and R2. `auto`: 5 at 32 px, growing with the number of pixels."""
     sparsity: float = Field(default=0.0, ge=0, le=10)
     """Weight of the mean of the mask that puts the foreground before the background. Vondrick et al. have 0.1; where what moves is

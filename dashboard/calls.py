@@ -1,0 +1,105 @@
+"""How a page speaks to the server: client calls in threads, and what went wrong in words."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from nicegui import ui
+from pretext_client import ApiError, ConnectionFailed, NotFound, Pretext, PretextError, Unauthorized
+
+from dashboard.sessions import Session
+
+ResultT = TypeVar("ResultT")
+logger = logging.getLogger(__name__)
+_threads = ThreadPoolExecutor(32, thread_name_prefix="page")
+
+
+def session() -> Session:
+    """Who looks at the page that is being built, or whose event is being handled."""
+    found = ui.context.client.storage["session"]
+    assert isinstance(found, Session)
+    return found
+
+
+async def ask(work: Callable[[Pretext], ResultT]) -> ResultT:
+    """Call the client in a thread.
+
+    Such as `job = await ask(lambda pretext: pretext.jobs.get(job_id))`.
+
+    Raises:
+        PretextError: what the client raises.
+    """
+    mine = session()
+    if not mine.ended:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(_threads, work, mine.client)
+        except RuntimeError:  # the client was closed meanwhile
+            if not mine.ended:
+                raise
+    raise Unauthorized(401, "unauthorized", "you are signed out")
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What went wrong, for people."""
+
+    title: str
+    detail: str
+    request_id: str | None = None
+    signed_out: bool = False
+
+    @classmethod
+    def of(cls, error: PretextError) -> "Trouble":
+        """Say what happened and how to go on."""
+        if isinstance(error, ConnectionFailed):
+            return cls("The server does not answer", f"{_sentence(str(error))} This page tries again by itself.")
+        if isinstance(error, Unauthorized) and error.status == 401:
+            return cls("You are signed out", "Your key is not valid any more. Sign in again.", error.request_id, signed_out=True)
+        if isinstance(error, Unauthorized):
+            return cls("Your key may not do that", _sentence(error.detail), error.request_id)
+        if isinstance(error, NotFound):
+            return cls("Not found", _sentence(error.detail), error.request_id)
+        if isinstance(error, ApiError):
+            return cls("That did not work", _sentence(error.detail), error.request_id)
+        return cls("That did not work", _sentence(str(error)))
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Tell by a notice what goes wrong within, and leave the block: for what buttons do."""
+    try:
+        yield
+    except PretextError as error:
+        trouble = Trouble.of(error)
+        if trouble.signed_out:
+            to_sign_in()
+            return
+        reference = f" ({trouble.request_id})" if trouble.request_id else ""
+        notice(f"{trouble.title}: {trouble.detail}{reference}", bad=True)
+
+
+def notice(text: str, *, bad: bool = False) -> None:
+    """A short message at the edge of the page, which screen readers read out."""
+    ui.notify(
+        text, type="negative" if bad else "positive", position="bottom-right", timeout=9000 if bad else 4000, close_button="✕"
+    )
+
+
+def to_sign_in() -> None:
+    """Leave for the form, which is no page of NiceGUI: `ui.navigate.to` would look for it among the pages."""
+    ui.run_javascript("location.assign('/sign-in?to=' + encodeURIComponent(location.pathname))")
+
+
+async def rebuild() -> None:
+    """Build the page anew, in place, after something has changed that all of it depends on."""
+    await ui.context.client.sub_pages_router.refresh()

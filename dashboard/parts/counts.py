@@ -1,0 +1,17 @@
+"""Counts of classes as bars, of which each is a line that can be read out."""
+
+from collections.abc import Sequence
+
+from nicegui import html
+
+
+def bars(counts: Sequence[tuple[str, float]]) -> None:
+    """Names, bars and numbers, in the order given."""
+    most = max((number for _, number in counts), default=0) or 1
+    with html.ul().classes("counts"):
+        for name, number in counts:
+            with html.li():
+                html.span(name).classes("count-name")
+                with html.span().classes("count-bar").props("aria-hidden=true"):
+                    html.span().style(f"width: {100 * number / most:.1f}%")
+                html.span(f"{number:,.0f}").classes("num count-number")

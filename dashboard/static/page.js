@@ -1,0 +1,79 @@
+// What the page does by itself: theme, menu, times, focus. It runs before anything is painted, so that the theme does not flash.
+// Everything else is in Python.
+(() => {
+  "use strict";
+  const THEMES = ["auto", "light", "dark"];
+  const root = document.documentElement;
+
+  const cookie = (name) => document.cookie.split("; ").find((one) => one.startsWith(`${name}=`))?.split("=")[1];
+
+  function apply(theme) {
+    root.dataset.theme = theme;
+    if (window.Quasar) Quasar.Dark.set(theme === "auto" ? "auto" : theme === "dark");
+  }
+
+  function ago(since) {
+    const seconds = (Date.now() - since) / 1000;
+    if (seconds < 5) return "just now";
+    const [unit, length] = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]].find((one) => seconds >= one[1]);
+    return `${Math.floor(seconds / length)} ${unit} ago`;
+  }
+
+  function refreshTimes() {
+    for (const one of document.querySelectorAll("time[data-ago]")) {
+      const text = ago(Date.parse(one.dateTime));
+      if (one.textContent !== text) one.textContent = text;
+    }
+  }
+
+  let visited = 0;
+  window.page = {
+    theme() {
+      const next = THEMES[(THEMES.indexOf(root.dataset.theme || "auto") + 1) % THEMES.length];
+      document.cookie = `pretext_theme=${next}; path=/; max-age=31536000; samesite=lax`;
+      apply(next);
+      page.say(`Theme: ${next === "auto" ? "as the system" : next}`);
+    },
+    menu() {
+      const open = document.body.classList.toggle("menu-open");
+      document.querySelector(".menu-button").setAttribute("aria-expanded", String(open));
+    },
+    // For screen readers; and for eyes as a short note at the bottom.
+    say(text) {
+      const said = document.getElementById("said");
+      if (!said) return;
+      said.textContent = "";
+      requestAnimationFrame(() => (said.textContent = text));
+    },
+    // The first field that holds no good value: unfold what hides it, and put the focus there.
+    toMistake() {
+      setTimeout(() => {
+        const bad = document.querySelector('[aria-invalid="true"]');
+        bad?.closest("details")?.setAttribute("open", "");
+        bad?.focus();
+      }, 150);
+    },
+    // A page has appeared: its title, and the focus to its heading, as a page load would do.
+    opened(title) {
+      document.title = `${title} · Pretext Server`;
+      if (!visited++) return;
+      document.body.classList.remove("menu-open");
+      document.querySelector(".menu-button")?.setAttribute("aria-expanded", "false");
+      requestAnimationFrame(() => document.querySelector("main h1")?.focus({ preventScroll: true }));
+    },
+  };
+
+  apply(cookie("pretext_theme") || "auto");
+  setInterval(refreshTimes, 5000);
+  document.addEventListener("DOMContentLoaded", () => {
+    const popup = document.getElementById("popup");
+    popup?.setAttribute("role", "alert");
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && document.body.classList.contains("menu-open")) {
+      page.menu();
+      document.querySelector(".menu-button").focus();
+    }
+  });
+  window.addEventListener("load", () => apply(root.dataset.theme));
+})();

@@ -1,0 +1,106 @@
+"""Thousands of requests made from the OpenAPI document: none is a defect, and every answer is as the document says.
+
+`SCHEMATHESIS_EXAMPLES=200 pytest tests/api/test_contract.py --timeout 3600` asks for more.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+
+from api.services import Services
+from records.queries import events, keys, members, uploads
+from records.settings import Settings
+from ssl_core.spec import DatasetFacts, PretrainSpec, resolve
+from tests import factories
+from tests.api.conftest import KEY
+
+TAGS = ["uploads", "datasets", "catalogue", "jobs", "models", "evaluations", "embeddings", "administration"]
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "4"))
+OF_FILES = r"/(files|pictures|samples|thumbnail|report|labels|embed)(/|$)"
+"""Calls that need the files of a record, which those made here have not, or a worker."""
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """A server that embeds nothing has no worker to wait for."""
+    return settings.model_copy(update={"requests_per_minute": 0, "embed_seconds": 0.05})
+
+
+@pytest.fixture
+def known(services: Services) -> dict[str, str]:
+    """Ids of records that are there."""
+    with services.database.write() as session:
+        dataset = factories.dataset(session, images=2000, labels=["cat", "dog"], kind="image")
+        spec = resolve(PretrainSpec.model_validate({"task": {"name": "rotation"}}), DatasetFacts(images=2000, median_side=32))
+        job = factories.job(session, dataset_id=dataset.id, spec=spec.model_dump(mode="json"))
+        events.put_metrics(session, job.id, 1, [{"time": 0, "step": 1, "epoch": 1, "values": {"loss": 1.0}}])
+        key, _ = keys.create(session, "another key", "read")
+        return {
+            "dataset_id": dataset.id,
+            "job_id": job.id,
+            "model_id": factories.model(session).id,
+            "evaluation_id": factories.evaluation(session).id,
+            "embedding_id": factories.embedding(session).id,
+            "key_id": key.id,
+            "member_id": members.create(session, "Ada", "write").id,
+            "upload_id": uploads.create(session, filename="a", size=9, meta="", hours=1, most=9, most_bytes=99).id,
+        }
+
+
+def ask(address: str, folder: Path, *options: str, parameters: dict[str, str] | None = None) -> str:
+    """Run schemathesis against a server, and give what it says of it; the test fails where the server does."""
+    lines = ["[parameters]", *(f'"{name}" = "{value}"' for name, value in (parameters or {}).items())]
+    (folder / "schemathesis.toml").write_text("\n".join(lines) + "\n")
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json", "--no-color", "--continue-on-failure"),
+        *("-H", f"Authorization: Bearer {KEY}", "--checks", "all", "--warnings", "off", "--request-timeout", "20"),
+        # What a document can say is not all there is to a request: a name that nobody has, a moment that has passed.
+        *("--exclude-checks", "positive_data_acceptance", "--suppress-health-check", "all", "--generation-database", "none"),
+        *options,
+    ]
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.api.contract_hooks", "PYTHONPATH": str(Path.cwd())}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
+    return done.stdout
+
+
+def cases(told: str) -> int:
+    found = re.search(r"([\d,]+) generated", told)
+    assert found is not None, told
+    return int(found[1].replace(",", ""))
+
+
+class TestDocument:
+    def test_every_tag_is_asked(self, app: FastAPI):
+        tags = {tag for methods in app.openapi()["paths"].values() for told in methods.values() for tag in told["tags"]}
+        assert tags - {"health"} == set(TAGS)
+
+
+@pytest.mark.parametrize("tag", TAGS)
+class TestAnswers:
+    def test_to_whatever_the_document_allows_or_forbids(self, address: str, tmp_path: Path, tag: str):
+        told = ask(
+            address, tmp_path, "--include-tag", tag, "--phases", "coverage,fuzzing", "--max-examples", str(EXAMPLES),
+            "--exclude-path-regex", "^/v1/keys/",
+        )  # fmt: skip
+        assert cases(told) > 10
+
+
+class TestRecords:
+    def test_that_are_there(self, address: str, tmp_path: Path, known: dict[str, str]):
+        told = ask(
+            address, tmp_path, "--phases", "fuzzing", "--max-examples", str(EXAMPLES), "--mode", "positive",
+            "--exclude-method", "DELETE", "--exclude-path-regex", OF_FILES, parameters=known,
+        )  # fmt: skip
+        assert cases(told) > 100
+
+
+class TestSequences:
+    def test_of_what_is_made_changed_and_deleted(self, address: str, tmp_path: Path):
+        told = ask(address, tmp_path, "--phases", "stateful", "--max-examples", str(EXAMPLES), "--exclude-path-regex", "^/v1/keys/")
+        assert cases(told) > 30

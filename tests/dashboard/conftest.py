@@ -1,0 +1,136 @@
+"""A whole server, started as people start it, and a real Chromium that uses its page."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pretext_client import Pretext
+
+from launcher.shapes import generate, write_zip
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SCREENSHOTS = Path(__file__).parent.parent.parent / "build" / "screenshots"
+PATIENCE = 20_000
+"""Milliseconds that a browser waits for what has to come; other tests run beside."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server with one labelled dataset and one job that has been trained."""
+
+    url: str
+    link: str
+    """Signs in once."""
+    key: str
+    dataset_id: str
+    job_id: str
+    folder: Path
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("page")
+    command = [sys.executable, "-m", "launcher", "up", "--data-dir", str(folder / "data"), "--port", "0", "--device", "cpu"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PRETEXT_")}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert process.stdout is not None
+        printed = ""
+        while "api-key" not in printed:
+            line = process.stdout.readline()
+            assert line, f"the server ended: {printed}"
+            printed += line
+        link = re.search(r"http://\S+/sign-in/once\S+", printed)
+        assert link is not None
+        url = link[0].partition("/sign-in")[0]
+        key = (folder / "data" / "api-key").read_text().strip()
+        with Pretext(url, key) as client:
+            images, kinds, names = generate(count=64, seed=0, size=32)
+            _write(folder / "things.zip", images, [names[kind] for kind in kinds])
+            dataset = client.datasets.wait(client.datasets.upload(folder / "things.zip", name="Things").id)
+            job = client.jobs.create(dataset.id, task="rotation", encoder="tiny", epochs=3, batch_size=16, formats=[])
+            job = client.jobs.wait(job.id, timeout=50, check=True)
+        yield Running(url, link[0], key, dataset.id, job.id, folder)
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+def _write(path: Path, images, labels: list[str]) -> None:
+    """An archive with class folders, and a member that is no image."""
+    plain = path.with_name("plain.zip")
+    write_zip(plain, images)
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(path, "w") as target:
+        for member, label in zip(sorted(source.namelist()), labels, strict=True):
+            target.writestr(f"{label}/{Path(member).name}", source.read(member))
+        target.writestr("notes.txt", "not a picture")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Not longer than a module: while it lives, this thread has a running event loop, which other tests want to make themselves."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    with sync_api.sync_playwright() as playwright:
+        if found is None and not Path(playwright.chromium.executable_path).exists():
+            pytest.skip("there is no Chromium: `make browser` installs one")
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def session_cookies(browser, running: Running):
+    """Cookies of a browser that has signed in with the key."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{running.url}/sign-in")
+    page.get_by_label("API key").fill(running.key)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{running.url}/")
+    cookies = context.cookies()
+    context.close()
+    return cookies
+
+
+@pytest.fixture
+def open_page(browser, running: Running, session_cookies) -> Iterator[Callable]:
+    """Open an address, signed in; what the browser complains of fails the test."""
+    contexts, complaints = [], []
+
+    def open_(path: str, *, width: int = 1280, theme: str = "light", strict: bool = True):
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce")
+        context.add_cookies(session_cookies)
+        context.set_default_timeout(PATIENCE)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: complaints.append(message.text) if strict and message.type == "error" else None)
+        page.goto(running.url + path)
+        sync_api.expect(page.locator("h1")).to_be_visible(timeout=PATIENCE)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture(autouse=True)
+def _patient():
+    sync_api.expect.set_options(timeout=PATIENCE)
+
+
+def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

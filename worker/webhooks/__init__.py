@@ -1,0 +1,1 @@
+"""Sending what is on its way to webhooks."""

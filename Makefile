@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?=
 ARGS ?=
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test browser check format up lock clean
+.PHONY: help setup demo test browser check docs format up lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -29,11 +30,15 @@ test: setup browser  ## Run every test
 browser: setup  ## Install a Chromium for the tests of the page, if there is none
 	@.ci/browser $(BIN)/python
 
-check: setup  ## Lint, check the types and the imports between packages
+check: setup  ## Lint, check types and imports between packages, build the documentation strictly
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(MKDOCS) build --quiet --strict
+
+docs: setup  ## Read the documentation on http://127.0.0.1:8010
+	$(MKDOCS) serve --dev-addr 127.0.0.1:8010
 
 format:  setup  ## Format the code and mend what the linter can
 	$(BIN)/ruff format .

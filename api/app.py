@@ -19,8 +19,9 @@ from api.keys import endpoints as keys_api
 from api.labels import endpoints as labels
 from api.limits import Limiter
 from api.members import endpoints as members
-from api.models import embedding
+from api.models import aliases, embedding
 from api.models import endpoints as models
+from api.narrowing import refuse_unknown
 from api.projects import endpoints as projects
 from api.security import Gate, require_key
 from api.services import Services
@@ -92,6 +93,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         catalogue.router,
         jobs.router,
         pictures.router,
+        aliases.router,
         again.router,
         models.router,
         embedding.router,
@@ -105,7 +107,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         webhooks.router,
         workers_api.router,
     ):
-        app.include_router(router, dependencies=[Depends(require_key)], responses=errors.responses(401, 403, 422, 429))
+        app.include_router(
+            router, dependencies=[Depends(require_key), Depends(refuse_unknown)], responses=errors.responses(401, 403, 422, 429)
+        )
     return app
 
 

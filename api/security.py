@@ -46,8 +46,7 @@ async def require_key(
     """
     if credentials is None:
         raise UnauthorizedError
-    actor = await anyio.to_thread.run_sync(_known, services, credentials.credentials, request)
-    request.state.rate = await anyio.to_thread.run_sync(services.limiter.take, actor.key_id)
+    actor = await anyio.to_thread.run_sync(_counted, services, credentials.credentials, request)
     await _require(request, services, actor, "read" if request.method in {"GET", "HEAD", "OPTIONS"} else "write")
     act_from_now_on(actor)
     return actor
@@ -74,6 +73,13 @@ async def require_operator(actor: AdminDep, services: ServicesDep) -> Actor:
 
 
 OperatorDep = Annotated[Actor, Depends(require_operator)]
+
+
+def _counted(services: Services, text: str, request: Request) -> Actor:
+    """Who a key is of, with this request counted."""
+    actor = _known(services, text, request)
+    request.state.rate = services.limiter.take(actor.key_id)
+    return actor
 
 
 def _known(services: Services, text: str, request: Request) -> Actor:

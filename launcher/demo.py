@@ -10,9 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pretext_client import Pretext
+from pretext_client import Job, Pretext
 from pretext_client.progress import download_with_bar, upload_with_bar, watch_job
-from pretext_client.types import Job
 from rich.console import Console
 from rich.table import Table
 

@@ -8,14 +8,16 @@ from fastapi.responses import StreamingResponse
 
 from api.datasets.endpoints import IdempotencyKey
 from api.errors import responses
+from api.etags import ReadingDep, WritingDep
 from api.jobs import service
 from api.jobs.estimate_schemas import EstimateOut
-from api.jobs.schemas import EventOut, JobOut, JobRequest, Kind, MetricOut, State
+from api.jobs.schemas import EventOut, JobChange, JobOut, JobRequest, Kind, MetricOut, State
 from api.jobs.stream import follow
-from api.pages import After, Limit, Page
+from api.narrowing import METADATA, Id, ModelRef, NarrowDep
+from api.pages import After, Limit, Page, as_they_are
 from api.services import ServicesDep, SessionDep
 from records.database import after_commit
-from records.queries import events, jobs, sampling
+from records.queries import aliases, events, figures, jobs, sampling
 from records.queries.sampling import FEWEST_POINTS, MOST_POINTS
 from records.states import JobState
 
@@ -64,25 +66,55 @@ def estimate_job(request: JobRequest, services: ServicesDep) -> EstimateOut:
         return service.estimated(session, request)
 
 
-@router.get("", summary="List jobs", responses=responses(401))
+@router.get("", summary="List jobs", openapi_extra=METADATA, responses=responses(401))
 def list_jobs(
     session: SessionDep,
+    narrow: NarrowDep,
+    *,
     limit: Limit = 20,
     after: After = None,
     state: State | None = None,
     kind: Kind | None = None,
-    dataset_id: str | None = None,
+    task: Annotated[str | None, Query(max_length=40, description="Only trainings by this pretext task.")] = None,
+    dataset_id: Id = None,
+    model_id: ModelRef = None,
     retry_of: Annotated[str | None, Query(max_length=100, description="Those that do this job again alone.")] = None,
 ) -> Page[JobOut]:
-    """The newest first."""
-    found, more = jobs.page(session, limit=limit, after=after, state=state, kind=kind, dataset_id=dataset_id, retry_of=retry_of)
+    """The newest first. Filters that are given together all have to fit, those by metadata (`metadata[team]=birds`) as well."""
+    found, more = jobs.page(
+        session,
+        limit=limit,
+        after=after,
+        state=state,
+        kind=kind,
+        task=task,
+        dataset_id=dataset_id,
+        model_id=None if model_id is None else aliases.resolve(session, model_id),
+        retry_of=retry_of,
+        narrow=narrow,
+    )
     return Page(data=[JobOut.of(job) for job in found], has_more=more)
 
 
 @router.get("/{job_id}", summary="Read a job", responses=responses(401, 404))
-def read_job(job_id: str, session: SessionDep) -> JobOut:
+def read_job(job_id: str, session: SessionDep, answer: ReadingDep) -> JobOut:
     """Its state, progress, resolved spec, and what came of it."""
-    return JobOut.of(jobs.get(session, job_id))
+    return answer(JobOut.of(jobs.get(session, job_id)))
+
+
+@router.patch("/{job_id}", summary="Change a job", responses=responses(401, 404, 409, 412, 422))
+def update_job(job_id: str, request: JobChange, session: SessionDep, writing: WritingDep) -> JobOut:
+    """Its metadata at any time, its priority while it is `queued` or `paused`.
+
+    With `If-Match`, only if it has not changed since you read it, and while it runs it changes by itself.
+    """
+    job = jobs.locked(session, job_id)
+    writing.check(lambda: JobOut.of(job))
+    if "priority" in request.model_fields_set and request.priority != job.priority:
+        service.check_waiting(job)
+    request.apply(job)
+    session.flush()
+    return writing.done(JobOut.of(job))
 
 
 @router.post("/{job_id}/cancel", summary="Cancel a job", responses=responses(401, 404, 409))
@@ -121,7 +153,7 @@ def list_events(
     session: SessionDep,
     services: ServicesDep,
     limit: Limit = 100,
-    after: Annotated[int, Query(ge=0, description="Number of the last event that was seen.")] = 0,
+    after: Annotated[int, Query(ge=0, le=2**62, description="Number of the last event that was seen.")] = 0,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
     last_event_id: Annotated[int | None, Header(ge=0, description="As `after`; browsers send it by themselves.")] = None,
 ) -> Response | Page[EventOut]:
@@ -138,12 +170,12 @@ def list_events(
     return Page(data=[EventOut.of(event) for event in found], has_more=more)
 
 
-@router.get("/{job_id}/metrics", summary="Figures of a training", responses=responses(401, 404))
+@router.get("/{job_id}/metrics", summary="Figures of a training", response_model=Page[MetricOut], responses=responses(401, 404))
 def list_metrics(
     job_id: str,
     session: SessionDep,
     limit: Annotated[int, Query(ge=1, le=10_000, description="How many to list at most.")] = 1000,
-    after: Annotated[int, Query(ge=0, description="Step of the last figures that were seen.")] = 0,
+    after: Annotated[int, Query(ge=0, le=2**62, description="Step of the last figures that were seen.")] = 0,
     points: Annotated[
         int | None,
         Query(ge=FEWEST_POINTS, le=MOST_POINTS, description="Most points of each figure; all steps come on one page then."),
@@ -151,7 +183,7 @@ def list_metrics(
     name: Annotated[
         list[str] | None, Query(max_length=50, description="Names of the figures, such as `loss`; several times. Default: all.")
     ] = None,
-) -> Page[MetricOut]:
+) -> Response | Page[MetricOut]:
     """Loss, accuracy, learning rate and throughput, in order of the steps.
 
     With `points`, each figure has at most so many: the steps are cut into (`points` - 2) / 2 buckets of equal width, and each
@@ -164,6 +196,7 @@ def list_metrics(
     if points is not None:
         kept = sampling.metrics(session, job_id, points, after=after, names=name)
         return Page(data=[MetricOut.of(metric) for metric in kept], has_more=False)
+    if name is None:
+        return as_they_are(*figures.page(session, job_id, after=after, limit=limit))
     found, more = events.metrics(session, job_id, after=after, limit=limit)
-    shown = [MetricOut.of(metric) for metric in found]
-    return Page(data=shown if name is None else [one.only(name) for one in shown], has_more=more)
+    return Page(data=[MetricOut.of(metric).only(name) for metric in found], has_more=more)

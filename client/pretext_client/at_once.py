@@ -42,7 +42,7 @@ def _asked(http: Http, model_id: str, batch: Sequence[tuple[str, bytes]], fields
     headers = {"Idempotency-Key": uuid.uuid4().hex}
     path = f"/v1/models/{quote(model_id, safe='')}/embed"
     try:
-        return Embedded.of(http.json(Call("POST", path, headers=headers, body=_form(batch, fields))))
+        return http.value(Call("POST", path, headers=headers, body=_form(batch, fields)), Embedded)
     except InvalidRequest as error:
         if before and error.code == "bad_image":
             told = f"{error.detail} (counted from image {before})"

@@ -1,4 +1,4 @@
-"""`pretext keys`, `members`, `projects`, `workers` and `audit`: administration."""
+"""`pretext keys`, `members`, `projects`, `workers`, `audit` and `usage`: administration."""
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -7,14 +7,17 @@ from typing import Annotated
 
 import typer
 
-from pretext_client.admin import Project
-from pretext_client.cli_models import Limit
+from pretext_client import completing
+from pretext_client.cli_parts import Limit, group, listing
 from pretext_client.session import session
 from pretext_client.shown import bytes_, duration, moment
+from pretext_client.types import Project
 
-keys = typer.Typer(invoke_without_command=True)
-members = typer.Typer(invoke_without_command=True)
-projects = typer.Typer(invoke_without_command=True)
+keys = group("What programs and people prove themselves by: list, create, revoke.")
+members = group("Who may work in the project: list, add, remove.")
+projects = group("Tenants with quotas: list, create, update, delete, usage.")
+workers = group("What carries out jobs.")
+audit = group("Who did what.")
 
 
 class Scope(StrEnum):
@@ -25,11 +28,9 @@ class Scope(StrEnum):
     admin = "admin"
 
 
-@keys.callback()
+@listing(keys)
 def list_keys(context: typer.Context, limit: Limit = 100) -> None:
-    """List the keys; make or revoke one."""
-    if context.invoked_subcommand is not None:
-        return
+    """List the keys."""
     with session(context) as run:
         found = list(islice(run.client.keys.list(), limit))
         rows = [
@@ -66,18 +67,18 @@ def create_key(
 
 
 @keys.command("revoke")
-def revoke_key(context: typer.Context, key: Annotated[str, typer.Argument(help="Id of the key.")]) -> None:
+def revoke_key(
+    context: typer.Context, key: Annotated[str, typer.Argument(help="Id of the key.", autocompletion=completing.keys)]
+) -> None:
     """Accept a key no longer."""
     with session(context) as run:
         found = run.client.keys.revoke(key)
         run.output.value(found, f"{found.id}  revoked")
 
 
-@members.callback()
+@listing(members)
 def list_members(context: typer.Context, limit: Limit = 100) -> None:
-    """List the members; take one in, or let one go."""
-    if context.invoked_subcommand is not None:
-        return
+    """List the members."""
     with session(context) as run:
         found = list(islice(run.client.members.list(), limit))
         rows = [(one.id, one.name, one.role, one.email, moment(one.created_at)) for one in found]
@@ -98,7 +99,9 @@ def add_member(
 
 
 @members.command("remove")
-def remove_member(context: typer.Context, member: Annotated[str, typer.Argument(help="Id of the member.")]) -> None:
+def remove_member(
+    context: typer.Context, member: Annotated[str, typer.Argument(help="Id of the member.", autocompletion=completing.members)]
+) -> None:
     """Let somebody go, and revoke their keys."""
     with session(context) as run:
         found = run.client.members.get(member)
@@ -106,11 +109,9 @@ def remove_member(context: typer.Context, member: Annotated[str, typer.Argument(
         run.output.value(found, f"{found.id}  removed; their keys are revoked")
 
 
-@projects.callback()
+@listing(projects)
 def list_projects(context: typer.Context, limit: Limit = 100) -> None:
-    """List the projects; make, change or delete one, or see what one uses."""
-    if context.invoked_subcommand is not None:
-        return
+    """List the projects."""
     with session(context) as run:
         found = list(islice(run.client.projects.list(), limit))
         rows = [(one.id, one.name, *_quotas(one), moment(one.created_at)) for one in found]
@@ -140,7 +141,7 @@ def create_project(
 @projects.command("update")
 def update_project(
     context: typer.Context,
-    project: Annotated[str, typer.Argument(help="Id of the project.")],
+    project: Annotated[str, typer.Argument(help="Id of the project.", autocompletion=completing.projects)],
     name: Annotated[str | None, typer.Option(help="What it is called.")] = None,
     most_bytes: MostBytes = None,
     most_running: MostRunning = None,
@@ -173,7 +174,7 @@ def usage(
 @projects.command("delete")
 def delete_project(
     context: typer.Context,
-    project: Annotated[str, typer.Argument(help="Id of the project.")],
+    project: Annotated[str, typer.Argument(help="Id of the project.", autocompletion=completing.projects)],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete a project with everything in it. It cannot be undone."""
@@ -185,7 +186,8 @@ def delete_project(
         run.output.value(found, f"{found.id}  deleted")
 
 
-def workers(context: typer.Context, limit: Limit = 100) -> None:
+@listing(workers)
+def list_workers(context: typer.Context, limit: Limit = 100) -> None:
     """List the workers."""
     with session(context) as run:
         found = list(islice(run.client.workers(), limit))
@@ -204,7 +206,8 @@ def workers(context: typer.Context, limit: Limit = 100) -> None:
         run.output.table(("id", "host", "device", "memory", "state", "running", "last seen"), found, rows)
 
 
-def audit(
+@listing(audit)
+def list_audit(
     context: typer.Context,
     limit: Limit = 100,
     action: Annotated[str | None, typer.Option(help="Only this operation, such as create_job.")] = None,

@@ -6,41 +6,23 @@ from typing import Annotated
 
 import typer
 
-from pretext_client.cli_models import Limit
+from pretext_client import completing
+from pretext_client.cli_parts import Force, Limit, OfModel, group, listing, put
 from pretext_client.progress import embedding_with_bar
 from pretext_client.session import Session, session
 from pretext_client.shown import bytes_, moment
 from pretext_client.types import Embedding
 from pretext_client.vectors import check, write
 
-app = typer.Typer(invoke_without_command=True)
+app = group("Embeddings of whole datasets: list, show, download, delete.")
 
-Id = Annotated[str, typer.Argument(help="Id of the embeddings.")]
+Id = Annotated[str, typer.Argument(help="Id of the embeddings.", autocompletion=completing.embeddings)]
 _SHOWN = 4
 
 
-@app.callback()
-def embeddings(
-    context: typer.Context,
-    limit: Limit = 100,
-    model: Annotated[str | None, typer.Option(help="Only those by this model.")] = None,
-) -> None:
-    """List the embeddings of datasets; see, download or delete them."""
-    if context.invoked_subcommand is None:
-        _list(context, limit, model)
-
-
-@app.command("list")
-def list_(
-    context: typer.Context,
-    limit: Limit = 100,
-    model: Annotated[str | None, typer.Option(help="Only those by this model.")] = None,
-) -> None:
+@listing(app)
+def list_embeddings(context: typer.Context, limit: Limit = 100, model: OfModel = None) -> None:
     """List the embeddings of datasets."""
-    _list(context, limit, model)
-
-
-def _list(context: typer.Context, limit: int, model: str | None) -> None:
     with session(context) as run:
         found = list(islice(run.client.embeddings.list(model_id=model), limit))
         rows = [
@@ -64,16 +46,12 @@ def download(
     context: typer.Context,
     embedding: Id,
     directory: Annotated[Path | None, typer.Argument(help="Folder for them. Default: one of the embeddings' name.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite other files of the same names.")] = False,
+    force: Force = False,
 ) -> None:
     """Download the Parquet files."""
     with session(context) as run:
         run.interrupted = "Stopped; the same command goes on where this one was."
-        paths = embedding_with_bar(run.client, embedding, directory or Path(embedding), run.output.err, force=force)
-        if run.output.as_json:
-            run.output.json([str(path) for path in paths])
-        else:
-            run.output.say("\n".join(map(str, paths)))
+        put(run, embedding_with_bar(run.client, embedding, directory or Path(embedding), run.output.err, force=force))
 
 
 @app.command()

@@ -6,29 +6,24 @@ from typing import Annotated, Any
 
 import typer
 
-from pretext_client.cli_models import Limit
+from pretext_client import completing
+from pretext_client.cli_parts import Force, Limit, OfModel, group, listing, put
 from pretext_client.progress import evaluation_with_bar
 from pretext_client.robustness import robustness
 from pretext_client.session import session
 from pretext_client.shown import harmless, moment
 from pretext_client.types import Evaluation, LabelsSaved
 
-app = typer.Typer(invoke_without_command=True)
+app = group("How many labels encoders save: list, show, download, delete.")
 
 _SAVED_HEADER = "labels per class   accuracy   from scratch   from scratch it needs (95%)"
 
-Id = Annotated[str, typer.Argument(help="Id of the evaluation.")]
+Id = Annotated[str, typer.Argument(help="Id of the evaluation.", autocompletion=completing.evaluations)]
 
 
-@app.callback()
-def evaluations(
-    context: typer.Context,
-    limit: Limit = 100,
-    model: Annotated[str | None, typer.Option(help="Only those of this model.")] = None,
-) -> None:
-    """List evaluations; see, download or delete one."""
-    if context.invoked_subcommand is not None:
-        return
+@listing(app)
+def list_evaluations(context: typer.Context, limit: Limit = 100, model: OfModel = None) -> None:
+    """List evaluations."""
     with session(context) as run:
         found = list(islice(run.client.evaluations.list(model_id=model), limit))
         rows = [(one.id, one.model_id, *_figures(one), moment(one.created_at), one.sentence) for one in found]
@@ -48,16 +43,12 @@ def download(
     context: typer.Context,
     evaluation: Id,
     directory: Annotated[Path | None, typer.Argument(help="Folder for it. Default: one of the evaluation's name.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite other files of the same names.")] = False,
+    force: Force = False,
 ) -> None:
     """Download the report and its pictures, PNG and SVG."""
     with session(context) as run:
         run.interrupted = "Stopped; the same command goes on where this one was."
-        paths = evaluation_with_bar(run.client, evaluation, directory or Path(evaluation), run.output.err, force=force)
-        if run.output.as_json:
-            run.output.json([str(path) for path in paths])
-        else:
-            run.output.say("\n".join(map(str, paths)))
+        put(run, evaluation_with_bar(run.client, evaluation, directory or Path(evaluation), run.output.err, force=force))
 
 
 @app.command()

@@ -1,101 +1,163 @@
-"""`pretext retry`, `estimate`, `logs` and `checkpoints`: doing a job again, and what it takes and says."""
+"""`pretext jobs`, and `watch`, `logs`, `pictures`, `cancel`, `pause`, `resume`, `retry`: everything that takes time."""
 
 import sys
+from itertools import islice
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pretext_client import settings as given
-from pretext_client.estimates import CapableWorkers, Estimate
-from pretext_client.session import session
-from pretext_client.shown import bytes_, duration, harmless, moment
+from pretext_client import types
+from pretext_client.cli_parts import JobId, Limit, OfDataset, Watch, group, listing
+from pretext_client.progress import figure, pictures_with_bar, stopped_early
+from pretext_client.session import EXIT_FAILED, session
+from pretext_client.shown import bytes_, duration, harmless, moment, outline
+from pretext_client.watching import follow, outcome, queued
 
-Id = Annotated[str, typer.Argument(help="Id of the job.")]
+app = group("Trainings and all else that takes time: list, show, watch, logs, pause, cancel, retry.")
 
 
-def retry(
+@app.command()
+def watch(
     context: typer.Context,
-    job: Id,
-    from_start: Annotated[bool, typer.Option("--from-start", help="Begin anew, even if there is a checkpoint.")] = False,
-    again: Annotated[bool, typer.Option("--again", help="Make another retry, even if it was retried before.")] = False,
+    job: JobId,
+    wait: Annotated[bool, typer.Option("--wait", help="Of one that is paused: wait until it goes on.")] = False,
 ) -> None:
-    """Do a failed or cancelled job again, from its last checkpoint if there is one."""
+    """Watch a job to its end. Ctrl-C stops the watching alone."""
     with session(context) as run:
-        found = run.client.jobs.retry(job, from_start=from_start, again=again)
-        run.output.value(found, f"{found.id}  {found.state}, retries {job}. Watch it with: {run.prefix} watch {found.id}")
+        follow(run, job, wait=wait)
 
 
-def estimate(
+@app.command("wait")
+def wait_for(
     context: typer.Context,
-    dataset: Annotated[str, typer.Argument(help="Id or name.")],
-    task: Annotated[str | None, typer.Option(help="The pretext task. Default: rotation, of clips for videos.")] = None,
-    encoder: Annotated[str | None, typer.Option(help="The network; `pretext encoders` lists them.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as batch_size=512; as of `train`.")
-    ] = None,
+    job: JobId,
+    timeout: Annotated[float | None, typer.Option(help="Seconds to wait at most. Default: as long as it takes.")] = None,
 ) -> None:
-    """Estimate memory and time of a training, without starting it. Takes what `pretext train` takes."""
-    try:
-        settings = given.parse(set_ or ())
-        task_settings = given.named(settings, "task", task)
-        encoder_settings = given.named(settings, "encoder", encoder)
-    except given.SettingError as error:
-        raise typer.BadParameter(str(error)) from None
+    """Wait until a job has ended, in silence: for scripts."""
     with session(context) as run:
-        found = run.client.datasets.find(dataset)
-        asked = {"name": "video_rotation" if found.kind == "video" else "rotation", **task_settings}
-        told = run.client.jobs.estimate(found.id, task=asked, encoder=encoder_settings or None, **settings)
-        run.output.value(told, "\n".join(_lines(told)))
+        run.interrupted = f"Stopped waiting; the job goes on. Come back with: {run.prefix} watch {job}"
+        found = run.client.jobs.wait(job, timeout=timeout)
+        run.output.value(found, outcome(run, found))
+        if found.state != "succeeded":
+            raise typer.Exit(EXIT_FAILED)
 
 
-def _lines(told: Estimate) -> list[str]:
-    lines = []
-    if told.memory is not None:
-        parts = told.memory
-        of_them = ", ".join(
-            f"{bytes_(count)} {what}"
-            for what, count in (
-                ("weights, gradients and optimizer", parts.parameters_bytes + parts.gradients_bytes + parts.optimizer_bytes),
-                ("activations", parts.activations_bytes),
-                ("dataset", parts.dataset_bytes),
-                ("process", parts.process_bytes),
-            )
-        )
-        lines.append(f"memory  {bytes_(parts.total_bytes)} ({parts.known}): {of_them}")
-    if told.time is not None:
-        each = f", {duration(told.time.seconds_per_epoch)} an epoch" if told.time.seconds_per_epoch is not None else ""
-        rate = f", {told.time.samples_per_second:,.0f} samples/s" if told.time.samples_per_second is not None else ""
-        lines.append(f"time    {duration(told.time.seconds)} ({told.time.known}: {told.time.basis}){each}{rate}")
-    if told.disk is not None:
-        lines.append(f"cache   {bytes_(told.disk.cache_bytes)}")
-    lines += [_worker(one) for one in told.workers]
-    if told.largest_batch_size is not None:
-        lines.append(f"largest batch_size that fits: {told.largest_batch_size:,}")
-    return [*lines, *([told.note] if told.note else [])]
+@app.command()
+def pictures(
+    context: typer.Context,
+    job: JobId,
+    out: Annotated[Path | None, typer.Option(help="Folder for them. Default: one of the job's name.")] = None,
+) -> None:
+    """Download what a training drew after each epoch. The same command again brings what is new."""
+    with session(context) as run:
+        run.interrupted = "Stopped; the same command goes on where this one was."
+        paths = pictures_with_bar(run.client, job, out or Path(f"{job}-pictures"), run.output.err)
+        if run.output.as_json:
+            run.output.json([str(path) for path in paths])
+        elif paths:
+            run.output.say("\n".join(map(str, paths)))
+        else:
+            run.output.note(f"{job} has no pictures yet.")
 
 
-def _worker(one: CapableWorkers) -> str:
-    fits = {True: "fits", False: "does not fit", None: "nobody knows whether it fits"}[one.fits]
-    has = f" of {bytes_(one.memory_bytes)}" if one.memory_bytes is not None else ""
-    count = f"{one.count} x " if one.count > 1 else ""
-    return f"worker  {count}{one.device_name or one.device}: {fits}, {bytes_(one.needed_bytes)}{has}"
+@listing(app)
+def list_jobs(
+    context: typer.Context,
+    state: Annotated[str | None, typer.Option(help="Only those in this state, such as running.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only those of this kind, such as pretrain.")] = None,
+    dataset: OfDataset = None,
+    limit: Limit = 100,
+) -> None:
+    """List the jobs."""
+    with session(context) as run:
+        of = run.client.datasets.find(dataset).id if dataset is not None else None
+        found = list(islice(run.client.jobs.list(state=state, kind=kind, dataset_id=of), limit))
+        rows = [(one.id, one.kind, one.state, _share(one), one.dataset_id, one.model_id, moment(one.created_at)) for one in found]
+        run.output.table(("id", "kind", "state", "done", "dataset", "model", "created"), found, rows)
 
 
+def _share(job: types.Job) -> str | None:
+    progress = job.progress
+    if ended := stopped_early(job):
+        return f"stopped early, {ended[0]:,} of {ended[1]:,} steps"
+    if job.ended or progress is None or progress.done is None or not progress.total:
+        return None
+    return f"{progress.phase} {progress.done / progress.total:.0%}"
+
+
+@app.command()
+def show(context: typer.Context, job: JobId) -> None:
+    """Say how a job goes, and what it does in full."""
+    with session(context) as run:
+        found = run.client.jobs.get(job)
+        run.output.value(found, "\n".join([outcome(run, found), *_lines(found)]))
+
+
+def _lines(job: types.Job) -> list[str]:
+    lines = [f"{job.kind}, created {moment(job.created_at)}, attempt {job.attempt}"]
+    if job.started_at is not None and job.finished_at is not None:
+        lines[0] += f", took {duration((job.finished_at - job.started_at).total_seconds())}"
+    made = (job.dataset_id, job.model_id, job.evaluation_id, job.embedding_id)
+    lines.append("of: " + "  ".join(one for one in made if one))
+    if job.progress is not None and not job.ended:
+        lines.append(f"{job.progress.phase}: {_share(job) or 'begun'}")
+    if job.verdict is not None and job.state != "succeeded":
+        lines.append(job.verdict.sentence)
+    return [*lines, *(f"{key}: {outline(value)}" for key, value in job.spec.items() if value not in (None, {}, []))]
+
+
+@app.command()
+def events(context: typer.Context, job: JobId, limit: Limit = 1000) -> None:
+    """List what happened to a job, the oldest first."""
+    with session(context) as run:
+        found = list(islice(run.client.jobs.events(job), limit))
+        rows = [
+            (one.seq, f"{one.at.astimezone():%H:%M:%S}" if one.at else None, one.type, outline(dict(one.data))) for one in found
+        ]
+        run.output.table(("number", "when", "what", "about"), found, rows)
+
+
+@app.command()
 def logs(
     context: typer.Context,
-    job: Id,
+    job: JobId,
     lines: Annotated[int | None, typer.Option("--lines", "-n", min=1, help="The last so many lines alone.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")] = False,
+    follow_: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")] = False,
 ) -> None:
     """Show what a job's process wrote, with its messages."""
     with session(context) as run:
-        run.interrupted = "Stopped following; the job goes on."
-        for text in run.client.jobs.logs(job, lines=lines, follow=follow):
-            sys.stdout.write(harmless(text))
+        run.interrupted = f"Stopped following; the job goes on. Come back with: {run.prefix} logs {job} --follow"
+        for text in run.client.jobs.logs(job, lines=lines, follow=follow_):
+            if run.output.as_json:  # one document a line: a log that is followed has no end for long
+                run.output.json({"text": text})
+            else:
+                sys.stdout.write(harmless(text))
             sys.stdout.flush()
 
 
-def checkpoints(context: typer.Context, job: Id) -> None:
+@app.command()
+def metrics(
+    context: typer.Context,
+    job: JobId,
+    name: Annotated[
+        list[str] | None, typer.Option("--name", help="Only this figure, such as loss; several times. Default: all.")
+    ] = None,
+    points: Annotated[
+        int | None, typer.Option(min=4, help="Most points of each figure, its extremes among them. Default: all.")
+    ] = None,
+    limit: Limit = 1000,
+) -> None:
+    """List the figures of a training, in order of its steps."""
+    with session(context) as run:
+        found = list(islice(run.client.jobs.metrics(job, points=points, names=name or None), limit))
+        names = list(dict.fromkeys(name for one in found for name in one.values))
+        rows = [(one.step, one.epoch, *(figure(one.values.get(name)) for name in names)) for one in found]
+        run.output.table(("step", "epoch", *names), found, rows)
+
+
+@app.command()
+def checkpoints(context: typer.Context, job: JobId) -> None:
     """List the checkpoints that a job can go on from."""
     with session(context) as run:
         found = run.client.jobs.checkpoints(job)
@@ -106,7 +168,39 @@ def checkpoints(context: typer.Context, job: Id) -> None:
         run.output.table(("step", "attempt", "size", "stored", "available"), found, rows)
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add these commands."""
-    for command in (retry, estimate, logs, checkpoints):
-        app.command()(command)
+@app.command()
+def cancel(context: typer.Context, job: JobId) -> None:
+    """Stop a job for good."""
+    with session(context) as run:
+        found = run.client.jobs.cancel(job)
+        run.output.value(found, f"{found.id}  {found.state}")
+
+
+@app.command()
+def pause(context: typer.Context, job: JobId) -> None:
+    """Stop a job for now; `resume` lets it go on where it was."""
+    with session(context) as run:
+        found = run.client.jobs.pause(job)
+        run.output.value(found, f"{found.id}  {found.state}")
+
+
+@app.command()
+def resume(context: typer.Context, job: JobId) -> None:
+    """Let a paused job go on where it was."""
+    with session(context) as run:
+        found = run.client.jobs.resume(job)
+        run.output.value(found, f"{found.id}  {found.state}")
+
+
+@app.command()
+def retry(
+    context: typer.Context,
+    job: JobId,
+    from_start: Annotated[bool, typer.Option("--from-start", help="Begin anew, even if there is a checkpoint.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Make another retry, even if it was retried before.")] = False,
+    watch_: Watch = False,
+) -> None:
+    """Do a failed or cancelled job again, from its last checkpoint if there is one."""
+    with session(context) as run:
+        found = run.client.jobs.retry(job, from_start=from_start, again=again)
+        queued(run, found, watch=watch_, told=f", retries {job}")

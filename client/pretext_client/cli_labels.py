@@ -1,18 +1,22 @@
 """`pretext label` and `pretext labels`: give a dataset labels, and read them."""
 
+import csv
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pretext_client import completing
+from pretext_client.cli_parts import put
 from pretext_client.session import session
 from pretext_client.types import Labelled
 
 _SHOWN = 10
 _SHOWN_CLASSES = 20
 
-Dataset = Annotated[str, typer.Argument(help="Id or name of the dataset.")]
+Dataset = Annotated[str, typer.Argument(help="Id or name of the dataset.", autocompletion=completing.datasets)]
 
 
 def label(
@@ -49,6 +53,10 @@ def labels(
     """Write the labels of a dataset as a table of all its files, to look at or to fill in."""
     with session(context) as run:
         found = run.client.datasets.find(dataset)
+        if run.output.as_json and out is None:
+            whole = b"".join(run.client.datasets.labels(found.id)).decode()
+            run.output.json(list(csv.DictReader(io.StringIO(whole, newline=""))))
+            return
         if out is None:
             for piece in run.client.datasets.labels(found.id):
                 sys.stdout.buffer.write(piece)
@@ -61,7 +69,7 @@ def labels(
             partial.replace(out)
         finally:
             partial.unlink(missing_ok=True)
-        run.output.say(str(out))
+        put(run, (out,))
 
 
 def _lines(found: Labelled) -> list[str]:

@@ -1,4 +1,4 @@
-"""`pretext models`: list encoders, bring one's own, delete them."""
+"""`pretext models`, and `download`: list encoders, fetch one, bring one's own, delete them."""
 
 from itertools import islice
 from pathlib import Path
@@ -6,20 +6,17 @@ from typing import Annotated
 
 import typer
 
-from pretext_client.progress import model_with_bar
+from pretext_client.cli_parts import Force, Limit, ModelId, group, listing, put
+from pretext_client.progress import download_with_bar, figure, model_with_bar
 from pretext_client.session import session
 from pretext_client.shown import bytes_, moment
 
-Limit = Annotated[int, typer.Option(min=1, help="How many to list at most, the newest first.")]
-
-app = typer.Typer(invoke_without_command=True)
+app = group("Trained encoders: list, show, download, upload, compare, delete.")
 
 
-@app.callback()
-def models(context: typer.Context, limit: Limit = 100) -> None:
-    """List the encoders; upload one of your own, or delete one."""
-    if context.invoked_subcommand is not None:
-        return
+@listing(app)
+def list_models(context: typer.Context, limit: Limit = 100) -> None:
+    """List the encoders."""
     with session(context) as run:
         found = list(islice(run.client.models.list(), limit))
         rows = [
@@ -34,6 +31,33 @@ def models(context: typer.Context, limit: Limit = 100) -> None:
             for one in found
         ]
         run.output.table(("id", "encoder", "task", "image size", "size", "created"), found, rows)
+
+
+@app.command()
+def show(context: typer.Context, model: ModelId) -> None:
+    """Say what a model is of, and which files it has."""
+    with session(context) as run:
+        found = run.client.models.get(model)
+        told = [f"{found.id}  {found.name}, {found.encoder.get('name')}, created {moment(found.created_at)}"]
+        told += [f"{found.features} features of images of {found.image_size} px"] if found.features else []
+        told += [f"features after {found.ends_at}"] if found.ends_at else []
+        told += ["of: " + "  ".join(one for one in (found.dataset_id, found.job_id, found.made_from) if one)]
+        told += [f"{name}: {figure(value)}" for name, value in found.metrics.items()]
+        told += [f"{file.name}  {bytes_(file.bytes)}" for file in found.files]
+        run.output.value(found, "\n".join(told))
+
+
+@app.command()
+def download(
+    context: typer.Context,
+    model: ModelId,
+    directory: Annotated[Path | None, typer.Argument(help="Folder for its files. Default: one of the model's name.")] = None,
+    force: Force = False,
+) -> None:
+    """Download a trained encoder: weights, configuration, model card."""
+    with session(context) as run:
+        run.interrupted = "Stopped; the same command goes on where this one was."
+        put(run, download_with_bar(run.client, model, directory or Path(model), run.output.err, force=force))
 
 
 @app.command()
@@ -55,7 +79,7 @@ def upload(
 
 
 @app.command()
-def delete(context: typer.Context, model: Annotated[str, typer.Argument(help="Id of the model.")]) -> None:
+def delete(context: typer.Context, model: ModelId) -> None:
     """Delete a model and its files."""
     with session(context) as run:
         found = run.client.models.get(model)

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from pretext_client.cli_models import Limit
+from pretext_client.cli_parts import Limit, group, listing
 from pretext_client.session import EXIT_FAILED, session
 from pretext_client.shown import moment
 from pretext_client.webhooks import Delivery, Webhook, Webhooks
 
-app = typer.Typer(invoke_without_command=True)
+app = group("Servers of yours that are told what happens: list, create, update, test, deliveries, delete.")
 
 _LOOK_SECONDS = 0.3
 _ENDED = {"delivered", "failed"}
@@ -20,14 +20,7 @@ _ENDED = {"delivered", "failed"}
 Id = Annotated[str, typer.Argument(help="Id of the webhook.", metavar="WEBHOOK")]
 
 
-@app.callback()
-def webhooks(context: typer.Context, limit: Limit = 100) -> None:
-    """List the webhooks; make, change, test or delete one, or see what was sent."""
-    if context.invoked_subcommand is None:
-        list_webhooks(context, limit)
-
-
-@app.command("list")
+@listing(app)
 def list_webhooks(context: typer.Context, limit: Limit = 100) -> None:
     """List the webhooks."""
     with session(context) as run:

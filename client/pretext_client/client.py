@@ -12,7 +12,7 @@ from pretext_client.http import Http
 from pretext_client.jobs import Jobs
 from pretext_client.models import Models
 from pretext_client.retry import Retry
-from pretext_client.types import Encoder, Json, Task
+from pretext_client.types import AuditEntry, Encoder, Json, Task, Worker
 from pretext_client.uploads import Uploads
 from pretext_client.webhooks import Webhooks
 
@@ -21,25 +21,33 @@ class Pretext:
     """A Pretext Server.
 
     >>> with Pretext() as pretext:  # doctest: +SKIP
-    ...     dataset = pretext.datasets.upload("pictures/")
-    ...     pretext.datasets.wait(dataset.id)
-    ...     job = pretext.jobs.wait(pretext.jobs.create(dataset.id, task="rotation", encoder="resnet18").id, check=True)
-    ...     pretext.models.download(job.model_id, "encoder/")
+    ...     dataset = pretext.datasets.upload("pictures/").wait()
+    ...     job = dataset.train("rotation", "resnet18", epochs=100).wait(check=True)
+    ...     job.model().download("encoder/")
 
     Args:
         url: default: `PRETEXT_URL`, else that of the server on this machine.
-        api_key: default: `PRETEXT_API_KEY`, else, for a server on this machine, the one that it keeps in its data folder.
+        api_key: default: `PRETEXT_API_KEY`, else what `pretext login` has stored, else, for a server on this machine, the one that
+            it keeps in its data folder.
         timeout: seconds that the server may be silent before a request fails.
         retry: how often and how fast requests are sent again that the server could not answer.
+        profile: name of a server that `pretext login` has stored. Default: `PRETEXT_PROFILE`, else `default`.
 
     Raises:
         PretextError: the URL is none.
     """
 
     def __init__(
-        self, url: str | None = None, api_key: str | None = None, *, timeout: float = 60, retry: Retry | None = None
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout: float = 60,
+        retry: Retry | None = None,
+        profile: str | None = None,
     ) -> None:
-        self._http = Http(places.find(url, api_key), timeout, retry or Retry())
+        self._http = Http(places.find(url, api_key, profile=profile), timeout, retry or Retry())
+        self._http.owner = self
         self.jobs = Jobs(self._http)
         self.datasets = Datasets(self._http, self.jobs)
         self.models = Models(self._http)
@@ -56,6 +64,11 @@ class Pretext:
         """The server's address."""
         return self._http.place.url
 
+    @property
+    def has_key(self) -> bool:
+        """Whether a key was found to send."""
+        return self._http.place.key is not None
+
     def tasks(self) -> Iterator[Task]:
         """The pretext tasks that the server knows, with their settings."""
         return catalogue.tasks(self._http)
@@ -68,11 +81,11 @@ class Pretext:
         """JSON Schema of a pretraining as `jobs.create` takes it, with every `$ref` filled in."""
         return catalogue.job_schema(self._http)
 
-    def workers(self) -> Iterator[admin.Worker]:
+    def workers(self) -> Iterator[Worker]:
         """The workers, the newest first. For the server's administrators."""
         return admin.workers(self._http)
 
-    def audit(self, *, action: str | None = None, key_id: str | None = None) -> Iterator[admin.AuditEntry]:
+    def audit(self, *, action: str | None = None, key_id: str | None = None) -> Iterator[AuditEntry]:
         """Who did what, the newest first: everything, or one operation by its name in the OpenAPI document. For administrators."""
         return admin.audit(self._http, action=action, key_id=key_id)
 

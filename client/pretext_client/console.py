@@ -3,14 +3,25 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
 from pretext_client.errors import ApiError, PretextError
 from pretext_client.shown import harmless
 from pretext_client.types import Value
+
+Color = Literal["auto", "always", "never"]
+_STYLES = {
+    **dict.fromkeys(("succeeded", "ready", "alive"), "green"),
+    **dict.fromkeys(("failed", "lost", "revoked"), "red"),
+    **dict.fromkeys(("running", "ingesting"), "cyan"),
+    **dict.fromkeys(("paused", "pausing", "cancelling", "queued"), "yellow"),
+    "cancelled": "dim",
+}
+"""Of states, in tables."""
 
 
 class Output:
@@ -18,12 +29,19 @@ class Output:
 
     Args:
         as_json: results are JSON, one document a command, with all that the server answered.
+        color: `auto`: on a terminal, unless `NO_COLOR` is set.
     """
 
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool, color: Color = "auto") -> None:
         self.as_json = as_json
-        self.out = Console(highlight=False)
-        self.err = Console(stderr=True, highlight=False)
+        settings: dict[str, Any] = {"highlight": False}
+        if color == "never":
+            settings["no_color"] = True
+        elif color == "always":
+            settings |= {"no_color": False, "color_system": "256"}
+        self.out = Console(**settings)
+        self.err = Console(stderr=True, **settings)
+        self._for_people = self.out.is_terminal or color == "always"
 
     def say(self, message: str) -> None:
         """Tell people something; programs that read JSON do not see it."""
@@ -47,15 +65,21 @@ class Output:
             return
         cells = [["" if cell is None else harmless(cell) for cell in row] for row in rows]
         lines = [[cell.replace("\n", " ") for cell in row] for row in [list(columns), *cells]]
-        if not self.out.is_terminal:
+        if not self._for_people:
             for row in lines:
                 sys.stdout.write("\t".join(row) + "\n")
             return
         # Ids have to stay whole, so that they can be copied: rather than fold columns, a line may be longer than the terminal.
         widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+        if len(lines) == 1:
+            self.note("There are none.")
+            return
         for number, row in enumerate(lines):
-            line = "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
-            self.out.print(line, style="bold" if number == 0 else None, markup=False, soft_wrap=True)
+            line = Text(style="bold" if number == 0 else "")
+            for cell, width in zip(row, widths, strict=True):
+                line.append(cell, _STYLES.get(cell, "")).append(" " * (width - cell_len(cell) + 2))
+            line.rstrip()
+            self.out.print(line, soft_wrap=True)
 
     def json(self, document: object) -> None:
         """A JSON document."""

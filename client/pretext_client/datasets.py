@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
+from pretext_client.bound import Dataset
 from pretext_client.errors import JobFailed, PretextError, TransferFailed
 from pretext_client.http import Call, Http
 from pretext_client.jobs import Jobs
 from pretext_client.tus import RESUMABLE_BYTES, NotTakenError, Transfer
-from pretext_client.types import Dataset, Job, Labelled, Refused, Report, Sample
+from pretext_client.types import Job, Labelled, Refused, Report, Sample
 from pretext_client.upload import OnBytes, Payload, Source, form, payload
 
 _PATH = "/v1/datasets"
@@ -51,7 +52,7 @@ class Datasets:
             ApiError: the server refuses the upload, because it is too large for instance.
             ConnectionFailed: the server cannot be reached.
         """
-        found = payload(source)
+        found = self._http.work(payload, source)
         name = name or found.title
         fields = {
             "name": name,
@@ -64,7 +65,7 @@ class Datasets:
             if made is not None:
                 return made
         body = form(found, {key: value for key, value in fields.items() if value}, on_progress)
-        return Dataset.of(self._http.json(Call("POST", _PATH, headers={"Idempotency-Key": uuid.uuid4().hex}, body=body)))
+        return self._http.value(Call("POST", _PATH, headers={"Idempotency-Key": uuid.uuid4().hex}, body=body), Dataset)
 
     def _resumable(self, found: Payload, wanted: dict[str, object], on_progress: OnBytes | None) -> Dataset | None:
         """Upload in parts that can be resumed; None if the server takes no such uploads."""
@@ -74,7 +75,7 @@ class Datasets:
         except NotTakenError:
             return None
         body = {"upload_id": unfinished.upload_id, **wanted}
-        made = Dataset.of(self._http.json(Call("POST", _PATH, headers={"Idempotency-Key": unfinished.key}, json=body)))
+        made = self._http.value(Call("POST", _PATH, headers={"Idempotency-Key": unfinished.key}, json=body), Dataset)
         transfer.made()
         return made
 
@@ -86,7 +87,7 @@ class Datasets:
         """
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
         body = {"upload_id": upload_id, "name": name, "kind": kind}
-        return Dataset.of(self._http.json(Call("POST", _PATH, headers=headers, json=body)))
+        return self._http.value(Call("POST", _PATH, headers=headers, json=body), Dataset)
 
     def list(self, *, state: str | None = None, after: str | None = None, limit: int | None = None) -> Iterator[Dataset]:
         """All datasets, the newest first; pages are fetched as needed. `after` is the id of one that the list goes on behind."""
@@ -94,7 +95,7 @@ class Datasets:
 
     def get(self, dataset_id: str) -> Dataset:
         """Read a dataset."""
-        return Dataset.of(self._http.json(Call("GET", _path(dataset_id))))
+        return self._http.value(Call("GET", _path(dataset_id)), Dataset)
 
     def find(self, dataset: str) -> Dataset:
         """Read a dataset by its id, or by its name if no other has the same.
@@ -123,7 +124,7 @@ class Datasets:
         seen = 0
         while True:
             page = self._http.json(Call("GET", f"{_path(dataset_id)}/report", {"after": seen, "limit": 100}))["refused"]
-            yield from (Refused.of(one) for one in page["data"])
+            yield from map(Refused.of, page["data"])
             seen += len(page["data"])
             if not page["has_more"] or not page["data"]:
                 return
@@ -169,7 +170,7 @@ class Datasets:
         if Path(table).is_dir():
             raise TransferFailed(f"{table} is a folder; give the CSV file in it")
         params = {"mode": "merge" if merge else "replace", "dry_run": "true" if dry_run else None}
-        return Labelled.of(self._http.json(Call("PUT", f"{_path(dataset_id)}/labels", params, body=form(table, {}, on_progress))))
+        return self._http.value(Call("PUT", f"{_path(dataset_id)}/labels", params, body=form(table, {}, on_progress)), Labelled)
 
     def labels(self, dataset_id: str) -> Iterator[bytes]:
         """The labels of all files as a table, in pieces of CSV: `file,label,split`, empty where there is none."""

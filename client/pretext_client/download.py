@@ -75,7 +75,7 @@ class Download:
         if self.file.name not in {_CARD, _SUMS} or not sums.is_file() or not self.target.is_file():
             return False
         card = sums.with_name(_CARD)
-        return card.is_file() and f"{_sha256(card)}  {_CARD}" in sums.read_text("utf-8", "replace").splitlines()
+        return _is_as_summed(card, sums)
 
     def run(self, on_bytes: Callable[[int], None]) -> None:
         """Bring the file here. `on_bytes` is told how many of its bytes are here.
@@ -98,7 +98,7 @@ class Download:
     def _is_whole(self) -> bool:
         if not self.target.is_file() or self.target.stat().st_size != self.file.bytes:
             return False
-        return _sha256(self.target) == self.file.sha256
+        return self._http.work(_sha256, self.target) == self.file.sha256
 
     def _fetch_patiently(self, on_bytes: Callable[[int], None]) -> None:
         """Fetch, and fetch on where the connection breaks. Bytes that came in between restore the patience."""
@@ -132,7 +132,7 @@ class Download:
                     on_bytes(min(part.tell(), self.file.bytes))
 
     def _is_right(self) -> bool:
-        return self._here() == self.file.bytes and _sha256(self._part) == self.file.sha256
+        return self._here() == self.file.bytes and self._http.work(_sha256, self._part) == self.file.sha256
 
     def _check(self) -> None:
         if not self._is_right():
@@ -145,6 +145,11 @@ class Download:
 
     def _here(self) -> int:
         return self._part.stat().st_size if self._part.exists() else 0
+
+
+def _is_as_summed(card: Path, sums: Path) -> bool:
+    """Whether a card is as the list of checksums beside it says."""
+    return card.is_file() and f"{_sha256(card)}  {_CARD}" in sums.read_text("utf-8", "replace").splitlines()
 
 
 def _sha256(path: Path) -> str:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from pretext_client.bound import Embedding
 from pretext_client.download import download_all
 from pretext_client.http import Call, Http
-from pretext_client.types import Embedding
 from pretext_client.upload import OnBytes
 
 _PATH = "/v1/embeddings"
@@ -25,7 +25,7 @@ class Embeddings:
 
     def get(self, embedding_id: str) -> Embedding:
         """Read what they are of, and which files they have."""
-        return Embedding.of(self._http.json(Call("GET", _path(embedding_id))))
+        return self._http.value(Call("GET", _path(embedding_id)), Embedding)
 
     def delete(self, embedding_id: str) -> None:
         """Delete embeddings and their files. The model and the dataset stay."""

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from pretext_client.bound import Evaluation
 from pretext_client.download import download_all
 from pretext_client.http import Call, Http
-from pretext_client.types import Evaluation
 from pretext_client.upload import OnBytes
 
 _PATH = "/v1/evaluations"
@@ -25,7 +25,7 @@ class Evaluations:
 
     def get(self, evaluation_id: str) -> Evaluation:
         """Read an evaluation with its whole report."""
-        return Evaluation.of(self._http.json(Call("GET", _path(evaluation_id))))
+        return self._http.value(Call("GET", _path(evaluation_id)), Evaluation)
 
     def delete(self, evaluation_id: str) -> None:
         """Delete a report and its pictures. The model stays."""

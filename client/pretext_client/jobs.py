@@ -5,16 +5,16 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from pretext_client import logs, pictures, sse
+from pretext_client.bound import Job
 from pretext_client.errors import ConnectionFailed, JobFailed, PretextError, Unavailable, WaitTimedOut
-from pretext_client.estimates import Checkpoint, Estimate
 from pretext_client.http import Call, Http
-from pretext_client.types import Event, Job, Metric, Picture
+from pretext_client.types import Checkpoint, Estimate, Event, Metric, Picture
+from pretext_client.types import Job as JobValue
 from pretext_client.upload import OnBytes
 
 _PATH = "/v1/jobs"
@@ -75,7 +75,7 @@ class Jobs:
         """
         request = self._pretraining(dataset_id, task, encoder, init_from, settings)
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        return Job.of(self._http.json(Call("POST", _PATH, headers=headers, json=request)))
+        return self._http.value(Call("POST", _PATH, headers=headers, json=request), Job)
 
     def estimate(
         self,
@@ -94,7 +94,7 @@ class Jobs:
             Conflict: the dataset is not ready.
         """
         request = self._pretraining(dataset_id, task, encoder, init_from, settings)
-        return Estimate.of(self._http.json(Call("POST", f"{_PATH}/estimate", json=request)))
+        return self._http.value(Call("POST", f"{_PATH}/estimate", json=request), Estimate)
 
     def _pretraining(
         self,
@@ -147,7 +147,7 @@ class Jobs:
         if references:
             request["references"] = list(references)
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        return Job.of(self._http.json(Call("POST", _PATH, headers=headers, json=request)))
+        return self._http.value(Call("POST", _PATH, headers=headers, json=request), Job)
 
     def embed(
         self,
@@ -177,7 +177,7 @@ class Jobs:
         request: dict[str, Any] = {"kind": "embed", "model_id": model_id, "dataset_id": dataset_id, **settings}
         request |= {"stage": stage, "normalize": normalize}
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        return Job.of(self._http.json(Call("POST", _PATH, headers=headers, json=request)))
+        return self._http.value(Call("POST", _PATH, headers=headers, json=request), Job)
 
     def list(
         self,
@@ -194,7 +194,7 @@ class Jobs:
 
     def get(self, job_id: str) -> Job:
         """Read a job."""
-        return Job.of(self._http.json(Call("GET", _path(job_id))))
+        return self._http.value(Call("GET", _path(job_id)), Job)
 
     def cancel(self, job_id: str) -> Job:
         """Stop a job for good. One that runs is `cancelling` until its process has ended.
@@ -202,7 +202,7 @@ class Jobs:
         Raises:
             Conflict: it has ended already.
         """
-        return Job.of(self._http.json(Call("POST", f"{_path(job_id)}/cancel")))
+        return self._http.value(Call("POST", f"{_path(job_id)}/cancel"), Job)
 
     def pause(self, job_id: str) -> Job:
         """Stop a job for now. One that runs is `pausing` until it has written its checkpoint.
@@ -210,7 +210,7 @@ class Jobs:
         Raises:
             Conflict: it has ended already.
         """
-        return Job.of(self._http.json(Call("POST", f"{_path(job_id)}/pause")))
+        return self._http.value(Call("POST", f"{_path(job_id)}/pause"), Job)
 
     def resume(self, job_id: str) -> Job:
         """Let a paused job go on where it was.
@@ -218,7 +218,7 @@ class Jobs:
         Raises:
             Conflict: it has ended, or is still being paused.
         """
-        return Job.of(self._http.json(Call("POST", f"{_path(job_id)}/resume")))
+        return self._http.value(Call("POST", f"{_path(job_id)}/resume"), Job)
 
     def retry(self, job_id: str, *, from_start: bool = False, again: bool = False, idempotency_key: str | None = None) -> Job:
         """Do a job again that has failed or was cancelled: a new job, which goes on from the last checkpoint that is still there.
@@ -234,7 +234,7 @@ class Jobs:
         """
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
         asked = {"from_start": from_start, "again": again}
-        return Job.of(self._http.json(Call("POST", f"{_path(job_id)}/retry", headers=headers, json=asked)))
+        return self._http.value(Call("POST", f"{_path(job_id)}/retry", headers=headers, json=asked), Job)
 
     def checkpoints(self, job_id: str) -> tuple[Checkpoint, ...]:
         """The places that a job can go on from, the oldest first."""
@@ -267,7 +267,7 @@ class Jobs:
                 if not follow or patient.at_end():
                     raise
             else:
-                yield from logs.pieces(part, part.start if after is None and lines is not None else after or 0)
+                yield from part.pieces(part.start if after is None and lines is not None else after or 0)
                 after = part.end
                 if ended:
                     return
@@ -356,7 +356,7 @@ class Jobs:
         job_id: str,
         *,
         timeout: float | None = None,
-        on_progress: Callable[[Job], None] | None = None,
+        on_progress: Callable[[JobValue], None] | None = None,
         check: bool = False,
         patience: float = _PATIENCE_SECONDS,
     ) -> Job:
@@ -413,8 +413,12 @@ class Jobs:
     def _stream(self, job_id: str, after: int, stop: Callable[[], bool]) -> Iterator[Event]:
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
         with self._http.stream(Call("GET", f"{_path(job_id)}/events", headers=headers)) as response:
-            for message in sse.messages(sse.lines(takewhile(lambda _: not stop(), response.iter_bytes()))):
-                yield _event(message)
+            reader = sse.Reader()
+            for chunk in response.iter_bytes():
+                if stop():
+                    return
+                for message in reader.feed(chunk):
+                    yield _event(message)
 
 
 def _checked(job: Job) -> Job:

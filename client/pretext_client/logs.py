@@ -16,6 +16,13 @@ class LogPart:
     end: int
     """The byte behind its last."""
 
+    def pieces(self, after: int) -> Iterator[str]:
+        """What to show of it behind the byte `after`, with a word for what was thrown away before it."""
+        if self.start > after and self.text:
+            yield f"[… {self.start - after:,} bytes are not kept any more …]\n"
+        if self.text:
+            yield self.text
+
 
 def read(http: Http, path: str, *, after: int = 0, lines: int | None = None) -> LogPart:
     """Read a log from a byte on, or its last lines."""
@@ -23,11 +30,3 @@ def read(http: Http, path: str, *, after: int = 0, lines: int | None = None) -> 
         text = response.read().decode("utf-8", "replace")
         start, end = (int(response.headers.get(name, 0)) for name in ("log-start", "log-end"))
     return LogPart(text, start, end)
-
-
-def pieces(part: LogPart, after: int) -> Iterator[str]:
-    """What to show of a part, with a word for what was thrown away before it."""
-    if part.start > after and part.text:
-        yield f"[… {part.start - after:,} bytes are not kept any more …]\n"
-    if part.text:
-        yield part.text

@@ -6,16 +6,22 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from pretext_client import at_once
+from pretext_client import at_once, loading
 from pretext_client.at_once import Image
-from pretext_client.download import download_all
+from pretext_client.bound import Job, Model
+from pretext_client.cache import Cache
+from pretext_client.download import Download, download_all
 from pretext_client.errors import TransferFailed
 from pretext_client.http import Call, Http
-from pretext_client.types import Embedded, Job, Model
+from pretext_client.loading import CannotLoad
+from pretext_client.types import Embedded, ModelFile
 from pretext_client.upload import OnBytes, form
+
+if TYPE_CHECKING:
+    from pretext_client.loading import Loaded
 
 _PATH = "/v1/models"
 _CHUNK = 1 << 18
@@ -36,7 +42,7 @@ class Models:
 
     def get(self, model_id: str) -> Model:
         """Read a model."""
-        return Model.of(self._http.json(Call("GET", _path(model_id))))
+        return self._http.value(Call("GET", _path(model_id)), Model)
 
     def upload(
         self,
@@ -70,7 +76,7 @@ class Models:
         notes = json.dumps(dict(metadata)) if metadata else None
         fields = {"encoder": encoder, "stem": stem, "image_size": str(image_size), "name": name, "metadata": notes}
         body = form(path, {key: value for key, value in fields.items() if value}, on_progress)
-        return Model.of(self._http.json(Call("POST", _PATH, headers={"Idempotency-Key": uuid.uuid4().hex}, body=body)))
+        return self._http.value(Call("POST", _PATH, headers={"Idempotency-Key": uuid.uuid4().hex}, body=body), Model)
 
     def embed(self, model_id: str, images: Iterable[Image], *, stage: str | None = None, normalize: bool = False) -> Embedded:
         """Embed a few images at once; `jobs.embed` is for whole datasets. More than 64 are sent 64 at a time.
@@ -118,7 +124,7 @@ class Models:
         if formats is not None:
             request["formats"] = list(formats)
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        return Job.of(self._http.json(Call("POST", "/v1/jobs", headers=headers, json=request)))
+        return self._http.value(Call("POST", "/v1/jobs", headers=headers, json=request), Job)
 
     def delete(self, model_id: str) -> None:
         """Delete a model and its files.
@@ -148,6 +154,50 @@ class Models:
         """
         files = self.get(model_id).files
         return download_all(self._http, _path(model_id), files, directory, force=force, on_progress=on_progress)
+
+    def load(
+        self,
+        model_id: str,
+        *,
+        via: str = "auto",
+        device: str = "cpu",
+        cache: str | os.PathLike[str] | None = None,
+        on_progress: OnBytes | None = None,
+    ) -> "Loaded":
+        """Load a model as a torch module in evaluation mode; its files are kept, so that the next time takes no download.
+
+        >>> network = pretext.models.load(model.id)  # doctest: +SKIP
+        >>> features = network(network.preprocess("cat.jpg").unsqueeze(0))  # doctest: +SKIP
+
+        Args:
+            model_id: the model.
+            via: what makes the network: `torchvision`, `timm` or `pt2`; as of `pretext_client.load`.
+            device: where it goes, as torch names it.
+            cache: folder for the files, by their SHA-256. Default: `~/.cache/pretext`, at most 20 GB, or
+                `PRETEXT_CACHE_MOST_BYTES`; what was used longest ago makes room.
+            on_progress: is called with the bytes that are there, and the bytes in all.
+
+        Raises:
+            CannotLoad: PyTorch or another package is missing, or the model has no such file.
+            NotFound: there is no such model.
+            TransferFailed: the bytes that came are wrong.
+        """
+        files = {file.name: file for file in self.get(model_id).files}
+        if loading.CONFIG not in files:
+            raise CannotLoad(f"{model_id} has no {loading.CONFIG}, without which nobody knows what its weights are of")
+        kept = Cache(cache)
+        config = self._cached(model_id, files[loading.CONFIG], kept, None)
+        chosen = loading.choose(json.loads(config.read_text(encoding="utf-8")), via, set(files))
+        name = loading.needed(chosen)[1]
+        weights = self._cached(model_id, files[name], kept, on_progress)
+        self._http.work(kept.make_room, {files[loading.CONFIG].sha256, files[name].sha256})
+        return self._http.work(loading.open_files, {loading.CONFIG: config, name: weights}, chosen, device)
+
+    def _cached(self, model_id: str, file: ModelFile, kept: Cache, on_progress: OnBytes | None) -> Path:
+        """A file of a model in the cache, there already or fetched, and compared with its SHA-256."""
+        one = Download(self._http, f"{_path(model_id)}/files/{quote(file.name, safe='')}", file, kept.place(file.sha256))
+        one.run(lambda here: on_progress(here, file.bytes) if on_progress else None)
+        return one.target
 
     @contextmanager
     def open(self, model_id: str, name: str) -> Iterator[Iterator[bytes]]:

@@ -1,4 +1,4 @@
-"""Where the server is and which key it takes, if nobody says: the environment, else the files of a server on this machine."""
+"""Where the server is and which key it takes, if nobody says: the environment, a profile, or a server on this machine."""
 
 import ipaddress
 import os
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pretext_client import profiles
 from pretext_client.errors import PretextError
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -33,19 +34,32 @@ def data_dir(environment: Mapping[str, str]) -> Path:
     return Path(base) / "pretext-server"
 
 
-def find(url: str | None = None, api_key: str | None = None, environment: Mapping[str, str] | None = None) -> Place:
+def find(
+    url: str | None = None,
+    api_key: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    profile: str | None = None,
+) -> Place:
     """Find a server and its key.
 
-    What is given goes before `PRETEXT_URL` and `PRETEXT_API_KEY`, and those before the files of a server on this machine,
-    whose key is sent to no other machine.
+    What is given goes before `PRETEXT_URL` and `PRETEXT_API_KEY`, those before the profile that `pretext login` has stored, and
+    that before the files of a server on this machine. A stored key is sent to its own server alone. A profile that is asked for by
+    its name goes before the environment.
 
     Raises:
-        PretextError: the URL is none.
+        PretextError: the URL is none, or there is no such profile.
     """
     environment = os.environ if environment is None else environment
     folder = data_dir(environment)
-    url = checked(url or environment.get("PRETEXT_URL") or _content(folder / "url") or DEFAULT_URL)
+    stored = profiles.chosen(profile, environment)
+    if profile and stored is not None:
+        url, api_key = url or stored.url, api_key or (stored.api_key if url in {None, stored.url} else None)
+    url = checked(
+        url or environment.get("PRETEXT_URL") or (stored.url if stored else None) or _content(folder / "url") or DEFAULT_URL
+    )
     key = api_key or environment.get("PRETEXT_API_KEY")
+    if not key and stored is not None and stored.url == url:
+        key = stored.api_key
     if not key and is_loopback(url):
         key = _content(folder / "api-key")
     return Place(url, key.strip() if key else None)

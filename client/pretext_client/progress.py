@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +13,11 @@ from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
+from pretext_client import types
+from pretext_client.bound import Dataset, Job, Model
 from pretext_client.client import Pretext
-from pretext_client.shown import bytes_, duration, harmless
-from pretext_client.types import Dataset, Event, Job, Model, Progress
+from pretext_client.shown import bytes_, duration, harmless, spark
+from pretext_client.types import Event, Progress
 from pretext_client.upload import Source
 
 _LINE_SECONDS = 5
@@ -33,7 +35,10 @@ class Meter(Protocol):
     """Something that shows how far things are."""
 
     def show(self, what: str, done: float | None, total: float | None, told: str, below: str = "") -> None:
-        """Show how much of `what` is done, with a few figures beside and below it. The total is None as long as nobody knows it."""
+        """Show how much of `what` is done, with a few figures beside it and lines of them below.
+
+        The total is None as long as nobody knows it.
+        """
 
     def say(self, message: str) -> None:
         """Show a message that stays."""
@@ -64,8 +69,8 @@ class _Bars(RichProgress):
 
     def get_renderables(self) -> Iterator[RenderableType]:
         yield self.make_tasks_table(self.tasks)
-        if self.below:
-            yield Text(f"{'':<10}{self.below}", no_wrap=True, overflow="ellipsis")
+        for line in self.below.splitlines():
+            yield Text(f"{'':<10}{line}", no_wrap=True, overflow="ellipsis")
 
 
 class LineMeter:
@@ -84,7 +89,7 @@ class LineMeter:
         self._what, self._ended = what, ended
         self._next = time.monotonic() + _LINE_SECONDS
         share = f"{done / total:.0%}  " if done is not None and total else ""
-        self.say("  ".join(filter(None, (f"{what}  {share}{told}", below))))
+        self.say("  ".join(filter(None, (f"{what}  {share}{told}", *below.splitlines()))))
 
     def say(self, message: str) -> None:
         self._console.print(message, markup=False, highlight=False, soft_wrap=True)
@@ -177,7 +182,14 @@ def pictures_with_bar(client: Pretext, job_id: str, directory: str | os.PathLike
         return client.jobs.download_pictures(job_id, directory, on_progress=ByteRate(shown, "Fetching"))
 
 
-def watch_job(client: Pretext, job_id: str, console: Console, *, on_event: Callable[[Event], None] | None = None) -> Job:
+def watch_job(
+    client: Pretext,
+    job_id: str,
+    console: Console,
+    *,
+    on_event: Callable[[Event], None] | None = None,
+    while_paused: bool = True,
+) -> Job:
     """Show a job until it has ended, and return its last state. Ctrl-C stops the watching alone.
 
     Args:
@@ -185,6 +197,7 @@ def watch_job(client: Pretext, job_id: str, console: Console, *, on_event: Calla
         job_id: the job.
         console: where to show it.
         on_event: is called with every event too.
+        while_paused: go on when it is paused, until somebody resumes it.
 
     Raises:
         ConnectionFailed: the server was away for too long; the job may well go on.
@@ -192,27 +205,50 @@ def watch_job(client: Pretext, job_id: str, console: Console, *, on_event: Calla
     """
     with meter(console) as shown:
         last: Progress | None = None
+        losses: list[float] = []
+        early = False
         for event in client.jobs.events(job_id, follow=True):
             if event.type == "progress":
                 progress = Progress.of(event.data)
                 if last is not None and last.phase != progress.phase:
-                    show_progress(shown, _completed(last, progress))
-                show_progress(shown, progress)
+                    show_progress(shown, _completed(last, progress, early=early), losses)
+                if console.is_terminal and progress.loss is not None and progress.unit == "steps":
+                    losses.append(progress.loss)
+                show_progress(shown, progress, losses)
                 last = progress
             elif message := _message(event):
                 shown.say(message)
+            early = early or _ends_early(event)
             if _begins_again(event):
-                last = None
+                last, early = None, False
+                losses.clear()
             if on_event is not None:
                 on_event(event)
+            # The events of a job that was paused and goes on tell of it too, so the job is asked.
+            if not while_paused and _paused(event) and client.jobs.get(job_id).state == "paused":
+                break
         job = client.jobs.get(job_id)
         if last is not None and job.state == "succeeded":
-            show_progress(shown, _completed(last, job.progress or last))
+            show_progress(shown, _completed(last, job.progress or last, early=early), losses)
     return job
 
 
-def _completed(phase: Progress, after: Progress) -> Progress:
+def stopped_early(job: types.Job) -> tuple[int, int] | None:
+    """After how many of how many steps a training has ended because it no longer improved; None of every other."""
+    steps, step = job.spec.get("steps"), job.progress.step if job.progress is not None else None
+    asked = job.state == "succeeded" and job.kind == "pretrain" and job.spec.get("early_stopping") is not None
+    return (step, steps) if asked and step is not None and isinstance(steps, int) and step < steps else None
+
+
+def figure(value: float | str | None) -> str:
+    """A figure with as many digits as one reads."""
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _completed(phase: Progress, after: Progress, *, early: bool = False) -> Progress:
     """The end of a phase, which nobody saw because it was over so soon; figures that came afterwards are newer."""
+    if early and phase.unit == "steps":
+        return replace(phase, eta_seconds=None)
     figures = {name: getattr(after, name) for name in ("step", "epoch", "loss", "accuracy") if getattr(after, name) is not None}
     return replace(phase, done=phase.total if phase.total is not None else phase.done, eta_seconds=None, **figures)
 
@@ -221,10 +257,24 @@ def _begins_again(event: Event) -> bool:
     return event.type == "state" and event.data.get("state") == "running" and (event.attempt or 1) > 1
 
 
-def show_progress(shown: Meter, progress: Progress) -> None:
-    """Show how far a job is."""
+def _paused(event: Event) -> bool:
+    return event.type == "state" and event.data.get("state") == "paused"
+
+
+def _ends_early(event: Event) -> bool:
+    return event.type == "log" and event.data.get("level") == "info" and str(event.data.get("message")).startswith("stops after ")
+
+
+def show_progress(shown: Meter, progress: Progress, losses: Sequence[float] = ()) -> None:
+    """Show how far a job is, with a curve of the losses so far."""
     verb = _VERBS.get(progress.phase, progress.phase.capitalize())
-    shown.show(harmless(verb), progress.done, progress.total, "  ".join(_share(progress)), "  ".join(_figures(progress)))
+    below = ["  ".join(_figures(progress))]
+    if progress.unit == "steps":
+        if len(losses) > 1:
+            below.append(f"loss {losses[0]:.3f} {spark(losses)} {losses[-1]:.3f}")
+        if progress.verdict is not None and progress.verdict.state != "too_early":
+            below.append(harmless(progress.verdict.sentence.partition(". ")[0]))
+    shown.show(harmless(verb), progress.done, progress.total, "  ".join(_share(progress)), "\n".join(below))
 
 
 def _share(progress: Progress) -> Iterator[str]:
@@ -249,8 +299,6 @@ def _figures(progress: Progress) -> Iterator[str]:
         yield f"accuracy {progress.accuracy:.0%}"
     if progress.images_per_second is not None:
         yield f"{progress.images_per_second:,.0f} images/s"
-    if progress.verdict is not None and progress.verdict.state != "too_early":
-        yield harmless(progress.verdict.sentence.partition(". ")[0])
     if progress.clips_per_second is not None:
         yield f"{progress.clips_per_second:,.{0 if progress.clips_per_second >= 10 else 1}f} clips/s"
 
@@ -264,6 +312,8 @@ def _message(event: Event) -> str | None:
         return f"Attempt {event.attempt}: a worker has taken the job up again."
     if event.type == "state" and data.get("state") == "cancelling":
         return "Being cancelled."
-    if event.type == "state" and data.get("state") == "paused":
+    if _ends_early(event):
+        return harmless(f"Stopped early: {data.get('message')}")
+    if _paused(event):
         return "Paused; it goes on once it is resumed."
     return None

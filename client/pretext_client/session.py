@@ -1,4 +1,14 @@
-"""What one command works with, and how it ends: exit statuses and errors are decided here."""
+"""What one command works with, and how it ends: exit statuses and errors are decided here.
+
+| status | when |
+|---|---|
+| 0 | done |
+| 1 | refused, or failed; or a job that was watched has not succeeded: it has failed, or was cancelled or paused |
+| 2 | wrong usage |
+| 3 | the server cannot be reached |
+| 4 | the key is missing or not valid, or may not do this |
+| 130 | Ctrl-C |
+"""
 
 import os
 import sys
@@ -9,12 +19,13 @@ from dataclasses import dataclass
 import typer
 
 from pretext_client.client import Pretext
-from pretext_client.console import Output
-from pretext_client.errors import ConnectionFailed, PretextError
+from pretext_client.console import Color, Output
+from pretext_client.errors import ConnectionFailed, PretextError, Unauthorized
 
 EXIT_FAILED = 1
 """A job has failed, or the server has refused."""
 EXIT_UNREACHABLE = 3
+EXIT_UNAUTHORIZED = 4
 EXIT_INTERRUPTED = 130
 
 
@@ -42,17 +53,25 @@ class Options:
     url: str | None
     api_key: str | None
     json: bool
+    profile: str | None = None
+    color: Color = "auto"
+
+    @property
+    def prefix(self) -> str:
+        """How to call the command again so that it finds the same server."""
+        told = f" --profile {self.profile}" if self.profile else ""
+        return f"pretext{told} --url {self.url}" if self.url else f"pretext{told}"
 
 
 @contextmanager
 def session(context: typer.Context) -> Iterator[Session]:
     """Open the session of a command; whatever goes wrong in it ends as one line and an exit status."""
     options: Options = context.obj
-    output = Output(as_json=options.json)
+    output = Output(as_json=options.json, color=options.color)
     opened: Session | None = None
     try:
-        with Pretext(options.url, options.api_key) as client:
-            opened = Session(client, output, f"pretext --url {options.url}" if options.url else "pretext")
+        with Pretext(options.url, options.api_key, profile=options.profile) as client:
+            opened = Session(client, output, options.prefix)
             yield opened
             sys.stdout.flush()
     except BrokenPipeError:
@@ -62,6 +81,11 @@ def session(context: typer.Context) -> Iterator[Session]:
     except KeyboardInterrupt:
         output.note(opened.interrupted if opened else "Stopped.")
         raise typer.Exit(EXIT_INTERRUPTED) from None
+    except Unauthorized as error:
+        output.error(error)
+        if error.status == 401 and opened is not None and opened.client.has_key:
+            output.note(f"Is the key right, and not revoked or expired? `pretext login {opened.client.url}` stores another one.")
+        raise typer.Exit(EXIT_UNAUTHORIZED) from None
     except ConnectionFailed as error:
         output.error(error)
         raise typer.Exit(EXIT_UNREACHABLE) from None

@@ -1,7 +1,11 @@
 """Figures and texts as people and terminals like them."""
 
+import math
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def bytes_(count: float) -> str:
@@ -25,12 +29,25 @@ def moment(time: datetime) -> str:
     return f"{time.astimezone():%Y-%m-%d %H:%M}"
 
 
+def spark(values: Sequence[float], width: int = 40) -> str:
+    """A curve in one line of text, the smallest value lowest; of more values than fit, each place shows the mean of some."""
+    values = [value for value in values if math.isfinite(value)]
+    places = min(width, len(values))
+    parts = [values[i * len(values) // places : (i + 1) * len(values) // places] for i in range(places)]
+    means = [sum(part) / len(part) for part in parts]
+    low, high = min(means, default=0.0), max(means, default=0.0)
+    scale = (len(_BLOCKS) - 1) / (high - low) if high > low else 0.0
+    return "".join(_BLOCKS[round((mean - low) * scale)] for mean in means)
+
+
 def outline(found: object) -> str:
     """A JSON value in words: `width min 32, max 64`."""
     if isinstance(found, dict):
         return ", ".join(f"{key} {outline(value)}" for key, value in found.items()) or "none"
     if isinstance(found, list):
         return ", ".join(map(outline, found)) or "none"
+    if isinstance(found, bool):
+        return "yes" if found else "no"
     return f"{found:,}" if isinstance(found, int) else str(found)
 
 

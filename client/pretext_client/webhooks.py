@@ -83,7 +83,7 @@ class Webhooks:
 
     def get(self, webhook_id: str) -> Webhook:
         """Read a webhook."""
-        return Webhook.of(self._http.json(Call("GET", _path(webhook_id))))
+        return self._http.value(Call("GET", _path(webhook_id)), Webhook)
 
     def create(
         self, url: str, events: Sequence[str] = ("*",), *, description: str = "", metadata: Mapping[str, str] | None = None
@@ -97,11 +97,11 @@ class Webhooks:
             metadata: your own notes.
         """
         asked = {"url": url, "events": [*events], "description": description, "metadata": dict(metadata or {})}
-        return Webhook.of(self._http.json(Call("POST", _PATH, json=asked)))
+        return self._http.value(Call("POST", _PATH, json=asked), Webhook)
 
     def update(self, webhook_id: str, **changes: Any) -> Webhook:
         """Change its `url`, `events`, `enabled`, `description` or `metadata`; what is left out stays."""
-        return Webhook.of(self._http.json(Call("PATCH", _path(webhook_id), json=changes)))
+        return self._http.value(Call("PATCH", _path(webhook_id), json=changes), Webhook)
 
     def delete(self, webhook_id: str) -> None:
         """Delete a webhook; what waits for it is not sent."""
@@ -109,11 +109,11 @@ class Webhooks:
 
     def rotate(self, webhook_id: str, *, keep_hours: float = 24) -> Webhook:
         """Give it a new `secret`, there this once. The old one signs, too, for some hours."""
-        return Webhook.of(self._http.json(Call("POST", f"{_path(webhook_id)}/rotate", json={"keep_hours": keep_hours})))
+        return self._http.value(Call("POST", f"{_path(webhook_id)}/rotate", json={"keep_hours": keep_hours}), Webhook)
 
     def test(self, webhook_id: str) -> Delivery:
         """Send an event of the type `webhook.test`."""
-        return Delivery.of(self._http.json(Call("POST", f"{_path(webhook_id)}/test")))
+        return self._http.value(Call("POST", f"{_path(webhook_id)}/test"), Delivery)
 
     def deliveries(self, webhook_id: str, *, state: str | None = None) -> Iterator[Delivery]:
         """What was, and is about to be, sent to it, the newest first; pages are fetched as needed."""
@@ -121,11 +121,11 @@ class Webhooks:
 
     def delivery(self, webhook_id: str, delivery_id: str) -> Delivery:
         """Read one, with what came of each attempt."""
-        return Delivery.of(self._http.json(Call("GET", _delivery(webhook_id, delivery_id))))
+        return self._http.value(Call("GET", _delivery(webhook_id, delivery_id)), Delivery)
 
     def resend(self, webhook_id: str, delivery_id: str) -> Delivery:
         """Send one again, now, whatever came of it before."""
-        return Delivery.of(self._http.json(Call("POST", f"{_delivery(webhook_id, delivery_id)}/resend")))
+        return self._http.value(Call("POST", f"{_delivery(webhook_id, delivery_id)}/resend"), Delivery)
 
 
 def _path(webhook_id: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import islice
 
 from nicegui import html
-from pretext_client.admin import Worker
+from pretext_client.types import Worker
 
 from dashboard.pages.base import Page
 from dashboard.parts import basics

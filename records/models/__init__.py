@@ -1,7 +1,9 @@
 """The tables, one class a file."""
 
+from records.models.alias import ModelAlias
 from records.models.audit import AuditEntry
 from records.models.base import Base, Owned
+from records.models.chore import Chore
 from records.models.dataset import Dataset
 from records.models.embedding import Embedding
 from records.models.evaluation import Evaluation
@@ -23,6 +25,7 @@ __all__ = [
     "ApiKey",
     "AuditEntry",
     "Base",
+    "Chore",
     "Dataset",
     "Embedding",
     "Evaluation",
@@ -34,6 +37,7 @@ __all__ = [
     "Measurement",
     "Member",
     "Model",
+    "ModelAlias",
     "ModelFile",
     "Owned",
     "Project",

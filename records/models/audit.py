@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Index, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, synonym
 
 from records.models.base import Base, Json, Owned
 
@@ -17,6 +17,8 @@ class AuditEntry(Owned, Base):
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     at: Mapped[datetime]
+    created_at: Mapped[datetime] = synonym("at")
+    """By the name that it has in all other records."""
     key_id: Mapped[str | None] = mapped_column(String(40))
     action: Mapped[str] = mapped_column(String(64))
     """The operation, by the name that the OpenAPI document has for it."""

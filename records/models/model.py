@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from records.models.alias import ModelAlias
 from records.models.base import Base, Json, Owned
 
 
@@ -47,3 +48,4 @@ class Model(Owned, Base):
     meta: Mapped[dict[str, str]] = mapped_column("metadata", Json, default=dict)
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
     files: Mapped[list[ModelFile]] = relationship(order_by=ModelFile.name, lazy="selectin", cascade="all, delete-orphan")
+    aliases: Mapped[list[ModelAlias]] = relationship(order_by=ModelAlias.name, lazy="selectin", viewonly=True)

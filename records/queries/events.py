@@ -1,6 +1,7 @@
 """Events and metrics of jobs."""
 
 import json
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -69,11 +70,16 @@ def put_metrics(session: Session, job_id: str, attempt: int, found: Sequence[dic
             "epoch": metric["epoch"],
             "at": datetime.fromtimestamp(metric["time"], UTC),
             "attempt": attempt,
-            "values": metric["values"],
+            "values": {name: _finite(value) for name, value in metric["values"].items()},
         }
         for step, metric in newest.items()
     ]
     session.execute(_upsert(session), rows)
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no name for what is no number."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _upsert(session: Session) -> Insert:

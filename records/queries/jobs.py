@@ -9,8 +9,12 @@ from records.database import now
 from records.errors import ConflictError, IdempotencyError, NotFoundError
 from records.ids import new_id
 from records.models import Job
-from records.queries import events, ingests, pages
+from records.queries import events, ingests, pages, rows
+from records.queries.pages import EVERYTHING, Narrow
 from records.states import ENDED, HELD, JobState
+
+ACTIVE = sorted(str(state) for state in JobState if state not in ENDED)
+"""The states of jobs that have not ended; by these, rather than by all but the others, an index finds them."""
 
 
 def create(
@@ -38,6 +42,7 @@ def create(
         dataset_id=dataset_id,
         device=device,
         spec=spec,
+        task=(spec.get("task") or {}).get("name"),
         checkpoints=[],
         priority=priority,
         meta=metadata or {},
@@ -65,6 +70,15 @@ def get(session: Session, job_id: str, *, param: str | None = None) -> Job:
     return job
 
 
+def locked(session: Session, job_id: str) -> Job:
+    """Find a job for a change, as it is now; nobody claims or changes it before the transaction ends.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    return rows.locked(session, Job, job_id, "job")
+
+
 def replayed(session: Session, key: str | None, request_hash: str) -> Job | None:
     """The job that an earlier request with this idempotency key made.
 
@@ -84,16 +98,22 @@ def page(
     after: str | None,
     state: str | None = None,
     kind: str | None = None,
+    task: str | None = None,
     dataset_id: str | None = None,
+    model_id: str | None = None,
     retry_of: str | None = None,
+    narrow: Narrow = EVERYTHING,
 ) -> tuple[list[Job], bool]:
-    """One page of jobs, the newest first, and whether there is more."""
-    query = select(Job)
-    wanted = ((Job.state, state), (Job.kind, kind), (Job.dataset_id, dataset_id), (Job.retry_of, retry_of))
-    for column, value in wanted:
-        if value is not None:
-            query = query.where(column == value)
-    return pages.newest_first(session, query, Job.id, limit, after)
+    """One page of jobs, and whether there is more."""
+    equal = [
+        (Job.state, state),
+        (Job.kind, kind),
+        (Job.task, task),
+        (Job.dataset_id, dataset_id),
+        (Job.model_id, model_id),
+        (Job.retry_of, retry_of),
+    ]
+    return pages.page(session, select(Job), Job, limit=limit, after=after, narrow=narrow, equal=equal)
 
 
 def cancel(session: Session, job_id: str) -> Job:
@@ -103,7 +123,7 @@ def cancel(session: Session, job_id: str) -> Job:
         NotFoundError: there is none with this id.
         ConflictError: it has already ended in another way.
     """
-    job = _locked(session, job_id)
+    job = locked(session, job_id)
     if job.state in {JobState.QUEUED, JobState.PAUSED}:
         ingests.fail(session, job, None)
         job.checkpoints = []
@@ -123,7 +143,7 @@ def pause(session: Session, job_id: str) -> Job:
         NotFoundError: there is none with this id.
         ConflictError: it has ended, or is being cancelled.
     """
-    job = _locked(session, job_id)
+    job = locked(session, job_id)
     if job.state == JobState.QUEUED:
         _go_to(session, job, JobState.PAUSED)
     elif job.state == JobState.RUNNING:
@@ -140,21 +160,13 @@ def resume(session: Session, job_id: str) -> Job:
         NotFoundError: there is none with this id.
         ConflictError: it has ended, or its worker has not let it go yet.
     """
-    job = _locked(session, job_id)
+    job = locked(session, job_id)
     if job.state == JobState.PAUSED:
         _go_to(session, job, JobState.QUEUED)
     elif job.state == JobState.PAUSING:
         raise ConflictError("the job is still being paused; resume it once it is `paused`, in some seconds")
     elif job.state not in {JobState.QUEUED, JobState.RUNNING}:
         raise ConflictError(f"the job is {job.state}; there is nothing to resume")
-    return job
-
-
-def _locked(session: Session, job_id: str) -> Job:
-    """Find a job that no worker and nobody else changes before the transaction ends: its state decides what is to be done."""
-    job = session.get(Job, job_id, with_for_update=True, populate_existing=True)
-    if job is None:
-        raise NotFoundError.of("job", job_id)
     return job
 
 
@@ -165,8 +177,9 @@ def _go_to(session: Session, job: Job, state: JobState) -> None:
 
 
 def active_on(session: Session, dataset_id: str) -> list[Job]:
-    """The jobs that still need a dataset."""
-    return list(session.scalars(select(Job).where(Job.dataset_id == dataset_id, Job.state.not_in([str(s) for s in ENDED]))))
+    """The jobs that still need a dataset, now or for the evaluation that follows."""
+    on_it = or_(Job.dataset_id == dataset_id, Job.evaluate["dataset_id"].as_string() == dataset_id)
+    return list(session.scalars(select(Job).where(on_it, Job.state.in_(ACTIVE)).order_by(Job.id)))
 
 
 def active_from(session: Session, model_id: str) -> list[Job]:
@@ -178,7 +191,7 @@ def active_from(session: Session, model_id: str) -> list[Job]:
         Job.spec["references"].as_string().contains(f'"{model_id}"', autoescape=True),
         Job.evaluate["references"].as_string().contains(f'"{model_id}"', autoescape=True),
     )
-    return list(session.scalars(select(Job).where(from_it, Job.state.not_in([str(s) for s in ENDED])).order_by(Job.id)))
+    return list(session.scalars(select(Job).where(from_it, Job.state.in_(ACTIVE)).order_by(Job.id)))
 
 
 def is_held(job: Job) -> bool:

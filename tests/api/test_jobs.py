@@ -106,7 +106,7 @@ class TestCreate:
             ({"image_size": 16, "encoder": {"name": "alexnet"}}, "image_size", "at least 64 px"),
             ({"encoder": {"name": "tiny", "stem": "small"}}, "encoder.stem", "no small-image stem"),
             ({"task": None}, "task", "valid"),
-            ({"metadata": {"a": "x" * 2000}}, "metadata", "1000 characters"),
+            ({"metadata": {"a": "x" * 2000}}, "metadata", "500 characters"),
         ],
     )
     def test_what_cannot_be_is_refused_by_name(self, client: Client, request_body: dict, change: dict, param: str, says: str):

@@ -42,9 +42,10 @@ def script() -> Iterator[Script]:
 
 @pytest.fixture(autouse=True)
 def _no_server_of_the_user(monkeypatch, tmp_path_factory):
-    for name in ("PRETEXT_URL", "PRETEXT_API_KEY"):
+    for name in ("PRETEXT_URL", "PRETEXT_API_KEY", "PRETEXT_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PRETEXT_DATA_DIR", str(tmp_path_factory.mktemp("no-server")))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
 
 

@@ -110,7 +110,7 @@ class TestCheckpointsAndMetrics:
         script.on("GET", "/v1/jobs/job_1/checkpoints", page(one))
         (found,) = client.jobs.checkpoints("job_1")
         assert (found.step, found.bytes, found.available) == (20, 7000, True)
-        assert "20\t1\t7.0 kB" in pretext("checkpoints", "job_1").stdout
+        assert "20\t1\t7.0 kB" in pretext("jobs", "checkpoints", "job_1").stdout
 
     def test_metrics_are_asked_for_in_fewer_points(self, script, client):
         script.on("GET", "/v1/jobs/job_1/metrics", page({"step": 1, "epoch": 1, "at": "2026-11-25T20:00:00Z", "values": {}}))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from pretext_client import jobs
 from pretext_client.progress import download_with_bar, meter, show_progress, upload_with_bar, watch_job
-from pretext_client.shown import bytes_, duration, harmless
+from pretext_client.shown import bytes_, duration, harmless, spark
 from pretext_client.types import Progress
 from rich.console import Console
 
@@ -154,3 +154,21 @@ class TestShown:
             harmless("a\x1b]0;x\x07 ü\u202e\nb")
             == "a\N{REPLACEMENT CHARACTER}]0;x\N{REPLACEMENT CHARACTER} ü\N{REPLACEMENT CHARACTER}\nb"
         )
+
+
+STEPS = [{"phase": "train", "done": n, "total": 2, "unit": "steps", "step": n, "loss": 3.0 - n} for n in (1, 2)]
+
+
+class TestSpark:
+    def test_shows_the_course_of_a_loss(self):
+        assert spark([8, 7, 6, 5, 4, 3, 2, 1]) == "█▇▆▅▄▃▂▁"
+        assert spark([1.0, float("nan"), 1.0]) == "▁▁"
+        assert spark([]) == ""
+        assert spark(range(1000), width=8) == "▁▂▃▄▅▆▇█"
+
+    def test_is_on_terminals_alone(self, script, client, console):
+        lost = [f"event: progress\ndata: {json.dumps(step)}\n\n".encode() for step in STEPS]
+        script.on("GET", EVENTS, answer(b"".join(lost)))
+        script.on("GET", "/v1/jobs/job_1", answer(DONE))
+        watch_job(client, "job_1", console)
+        assert ("loss 2.000 █▁ 1.000" in written(console)) == console.is_terminal

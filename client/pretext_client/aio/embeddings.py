@@ -1,0 +1,41 @@
+"""The same as `embeddings.py` for `await`. Made by client/make_async: change that file, and run it."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from pretext_client.aio.bound import AsyncEmbedding
+from pretext_client.aio.download import download_all
+from pretext_client.async_http import AsyncHttp
+from pretext_client.embeddings import _PATH, _path
+from pretext_client.http import Call
+from pretext_client.upload import OnBytes
+
+
+class AsyncEmbeddings:
+    """See what embed jobs made, and download it."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    def list(self, *, model_id: str | None = None, dataset_id: str | None = None) -> AsyncIterator[AsyncEmbedding]:
+        """All embeddings of datasets, the newest first; pages are fetched as needed."""
+        return self._http.pages(_PATH, {"model_id": model_id, "dataset_id": dataset_id}, AsyncEmbedding, lambda one: one.id)
+
+    async def get(self, embedding_id: str) -> AsyncEmbedding:
+        """Read what they are of, and which files they have."""
+        return await self._http.value(Call("GET", _path(embedding_id)), AsyncEmbedding)
+
+    async def delete(self, embedding_id: str) -> None:
+        """Delete embeddings and their files. The model and the dataset stay."""
+        await self._http.json(Call("DELETE", _path(embedding_id)))
+
+    async def download(
+        self, embedding_id: str, directory: str | os.PathLike[str], *, force: bool = False, on_progress: OnBytes | None = None
+    ) -> tuple[Path, ...]:
+        """Download the Parquet files. Arguments, and what is raised, as of `models.download`.
+
+        pandas, DuckDB and Hugging Face's `datasets` open the folder; `id` is the `index` of `datasets.samples`.
+        """
+        files = (await self.get(embedding_id)).files
+        return await download_all(self._http, _path(embedding_id), files, directory, force=force, on_progress=on_progress)

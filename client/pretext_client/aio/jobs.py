@@ -1,0 +1,411 @@
+"""The same as `jobs.py` for `await`. Made by client/make_async: change that file, and run it."""
+
+import os
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pretext_client import sse
+from pretext_client.aio import logs, pictures
+from pretext_client.aio.bound import AsyncJob
+from pretext_client.async_http import AsyncHttp
+from pretext_client.errors import ConnectionFailed, JobFailed, Unavailable, WaitTimedOut
+from pretext_client.http import Call
+from pretext_client.jobs import _PATH, _PATIENCE_SECONDS, _POLL_SECONDS, _event, _named, _path, _Patience
+from pretext_client.types import Checkpoint, Estimate, Event, Metric, Picture
+from pretext_client.types import Job as JobValue
+from pretext_client.upload import OnBytes
+
+
+class AsyncJobs:
+    """Start trainings and evaluations, watch and cancel them."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    async def create(
+        self,
+        dataset_id: str,
+        *,
+        task: str | Mapping[str, Any] | None = None,
+        encoder: str | Mapping[str, Any] | None = None,
+        init_from: str | None = None,
+        idempotency_key: str | None = None,
+        **settings: Any,
+    ) -> AsyncJob:
+        """Queue a pretraining. The answer's `spec` shows what was decided for everything that was left open.
+
+        Args:
+            dataset_id: the dataset to learn from; it must be ready.
+            task: the pretext task's name, or an object with its settings: `{"name": "rotation", "rotations": "one"}`.
+                Default: rotation, of clips if the dataset has videos.
+            encoder: the encoder's name, or an object with its settings.
+            init_from: id of a model whose weights the training begins with; `encoder` can be left out then.
+            idempotency_key: of a request that was perhaps sent before, and shall be carried out once; default: a new one.
+            settings: `epochs` or `steps`, `batch_size`, `image_size`, `optimizer`, `precision`, `device`, `seed`, `priority`,
+                `metadata`, `evaluate` (what to evaluate the encoder by afterwards, `{}` for everything by default); the server's
+                /docs describe them.
+
+        Raises:
+            InvalidRequest: a setting does not exist or is impossible; `param` names it.
+            NotFound: there is no such dataset, or no such model.
+            Conflict: the dataset is not ready.
+        """
+        request = await self._pretraining(dataset_id, task, encoder, init_from, settings)
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        return await self._http.value(Call("POST", _PATH, headers=headers, json=request), AsyncJob)
+
+    async def estimate(
+        self,
+        dataset_id: str,
+        *,
+        task: str | Mapping[str, Any] | None = None,
+        encoder: str | Mapping[str, Any] | None = None,
+        init_from: str | None = None,
+        **settings: Any,
+    ) -> Estimate:
+        """Memory and time that a pretraining would take, and which workers can run it. Takes what `create` takes; makes nothing.
+
+        Raises:
+            InvalidRequest: a setting does not exist or is impossible; `param` names it.
+            NotFound: there is no such dataset, or no such model.
+            Conflict: the dataset is not ready.
+        """
+        request = await self._pretraining(dataset_id, task, encoder, init_from, settings)
+        return await self._http.value(Call("POST", f"{_PATH}/estimate", json=request), Estimate)
+
+    async def _pretraining(
+        self,
+        dataset_id: str,
+        task: str | Mapping[str, Any] | None,
+        encoder: str | Mapping[str, Any] | None,
+        init_from: str | None,
+        settings: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        if task is None:
+            dataset = await self._http.json(Call("GET", f"/v1/datasets/{quote(dataset_id, safe='')}"))
+            task = "video_rotation" if dataset.get("kind") == "video" else "rotation"
+        request: dict[str, Any] = {"kind": "pretrain", "dataset_id": dataset_id, "task": _named(task), **settings}
+        if encoder is not None:
+            request["encoder"] = _named(encoder)
+        if init_from is not None:
+            request["init_from"] = init_from
+        return request
+
+    async def evaluate(
+        self,
+        model_id: str,
+        dataset_id: str,
+        *,
+        protocols: Sequence[str | Mapping[str, Any]] | None = None,
+        references: Sequence[str] | None = None,
+        idempotency_key: str | None = None,
+        **settings: Any,
+    ) -> AsyncJob:
+        """Queue an evaluation: how many labels does an encoder save? Read it by `evaluations.get(job.evaluation_id)` at its end.
+
+        Args:
+            model_id: the model.
+            dataset_id: a dataset with labels; it must be ready.
+            protocols: what to measure: `knn`, `linear`, `retrieval`, `fine_tune`, `label_efficiency`, `robustness`, or objects with
+                settings: `{"name": "label_efficiency", "labels_per_class": [5, 20, 100]}`. Default: all but `fine_tune` and
+                `robustness`.
+            references: ids of at most three other models, to measure beside.
+            idempotency_key: of a request that was perhaps sent before, and shall be carried out once; default: a new one.
+            settings: `test_share`, `duplicates`, `device`, `seed`, `priority`, `metadata`; the server's /docs describe them.
+
+        Raises:
+            InvalidRequest: a setting is impossible, or the dataset has no labels; `param` names it.
+            NotFound: there is no such model, or no such dataset.
+            Conflict: the dataset is not ready.
+        """
+        request: dict[str, Any] = {"kind": "evaluate", "model_id": model_id, "dataset_id": dataset_id, **settings}
+        if protocols is not None:
+            request["protocols"] = [_named(protocol) for protocol in protocols]
+        if references:
+            request["references"] = list(references)
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        return await self._http.value(Call("POST", _PATH, headers=headers, json=request), AsyncJob)
+
+    async def embed(
+        self,
+        model_id: str,
+        dataset_id: str,
+        *,
+        stage: str | None = None,
+        normalize: bool = False,
+        idempotency_key: str | None = None,
+        **settings: Any,
+    ) -> AsyncJob:
+        """Queue the embedding of a whole dataset. Download it by `embeddings.download(job.embedding_id, …)` at its end.
+
+        Args:
+            model_id: the model.
+            dataset_id: the dataset; it must be ready.
+            stage: after which stage of the encoder, such as `layer3`. Default: its own features.
+            normalize: scale each embedding to length 1.
+            idempotency_key: of a request that was perhaps sent before, and shall be carried out once; default: a new one.
+            settings: `batch_size`, `device`, `priority`, `metadata`; the server's /docs describe them.
+
+        Raises:
+            InvalidRequest: a setting is impossible, or the encoder is not of what the dataset has; `param` names it.
+            NotFound: there is no such model, or no such dataset.
+            Conflict: the dataset is not ready.
+        """
+        request: dict[str, Any] = {"kind": "embed", "model_id": model_id, "dataset_id": dataset_id, **settings}
+        request |= {"stage": stage, "normalize": normalize}
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        return await self._http.value(Call("POST", _PATH, headers=headers, json=request), AsyncJob)
+
+    def list(
+        self,
+        *,
+        state: str | None = None,
+        kind: str | None = None,
+        dataset_id: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[AsyncJob]:
+        """All jobs, the newest first; pages are fetched as needed. `after` is the id of one that the list goes on behind."""
+        wanted = {"state": state, "kind": kind, "dataset_id": dataset_id, "after": after}
+        return self._http.some(_PATH, wanted, AsyncJob, lambda job: job.id, limit)
+
+    async def get(self, job_id: str) -> AsyncJob:
+        """Read a job."""
+        return await self._http.value(Call("GET", _path(job_id)), AsyncJob)
+
+    async def cancel(self, job_id: str) -> AsyncJob:
+        """Stop a job for good. One that runs is `cancelling` until its process has ended.
+
+        Raises:
+            Conflict: it has ended already.
+        """
+        return await self._http.value(Call("POST", f"{_path(job_id)}/cancel"), AsyncJob)
+
+    async def pause(self, job_id: str) -> AsyncJob:
+        """Stop a job for now. One that runs is `pausing` until it has written its checkpoint.
+
+        Raises:
+            Conflict: it has ended already.
+        """
+        return await self._http.value(Call("POST", f"{_path(job_id)}/pause"), AsyncJob)
+
+    async def resume(self, job_id: str) -> AsyncJob:
+        """Let a paused job go on where it was.
+
+        Raises:
+            Conflict: it has ended, or is still being paused.
+        """
+        return await self._http.value(Call("POST", f"{_path(job_id)}/resume"), AsyncJob)
+
+    async def retry(
+        self, job_id: str, *, from_start: bool = False, again: bool = False, idempotency_key: str | None = None
+    ) -> AsyncJob:
+        """Do a job again that has failed or was cancelled: a new job, which goes on from the last checkpoint that is still there.
+
+        Args:
+            job_id: the job.
+            from_start: begin anew, even if there is a checkpoint.
+            again: make another retry, even if the job was retried before. Else a retry that has not ended is the answer.
+            idempotency_key: of a request that was perhaps sent before, and shall be carried out once; default: a new one.
+
+        Raises:
+            Conflict: it is in another state, was retried already, or what it needs was deleted.
+        """
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        asked = {"from_start": from_start, "again": again}
+        return await self._http.value(Call("POST", f"{_path(job_id)}/retry", headers=headers, json=asked), AsyncJob)
+
+    async def checkpoints(self, job_id: str) -> tuple[Checkpoint, ...]:
+        """The places that a job can go on from, the oldest first."""
+        page = await self._http.json(Call("GET", f"{_path(job_id)}/checkpoints"))
+        return tuple(Checkpoint.of(one) for one in page["data"])
+
+    async def logs(
+        self, job_id: str, *, lines: int | None = None, follow: bool = False, patience: float = _PATIENCE_SECONDS
+    ) -> AsyncIterator[str]:
+        """What a job's process wrote, and its messages, piece by piece.
+
+        Args:
+            job_id: the job.
+            lines: begin with the last so many lines; None: with the oldest that is kept.
+            follow: go on with what comes, until the job has ended.
+            patience: seconds for which the server may be away meanwhile.
+
+        Raises:
+            NotFound: there is no such job.
+            ConnectionFailed: the server was away for longer.
+        """
+        patient = _Patience(patience)
+        after: int | None = None
+        while True:
+            try:
+                ended = not follow or (await self.get(job_id)).ended  # asked first: what is read afterwards is all of it
+                part = await logs.read(self._http, _path(job_id), after=after or 0, lines=lines if after is None else None)
+                patient.restore()
+            except (ConnectionFailed, Unavailable):
+                if not follow or patient.at_end():
+                    raise
+            else:
+                for one in part.pieces(part.start if after is None and lines is not None else after or 0):
+                    yield one
+                after = part.end
+                if ended:
+                    return
+            await self._http.sleep(_POLL_SECONDS)
+
+    def metrics(
+        self, job_id: str, *, after: int | None = None, points: int | None = None, names: Sequence[str] | None = None
+    ) -> AsyncIterator[Metric]:
+        """The figures of a training, in order of its steps.
+
+        Args:
+            job_id: the job.
+            after: the last step that was seen; with `points`, those of later steps.
+            points: most points of each figure, at least 4; its extremes, first and last are among them. None: all.
+            names: of the figures, such as `loss`. None: all.
+        """
+        if points is not None or names is not None:
+            return self._sampled(job_id, after, points, names)
+        return self._http.pages(f"{_path(job_id)}/metrics", {"limit": 1000, "after": after}, Metric, lambda metric: metric.step)
+
+    def _sampled(self, job_id: str, after: int | None, points: int | None, names: Sequence[str] | None) -> AsyncIterator[Metric]:
+        asked = {"limit": 1000, "after": after, "points": points, "name": tuple(names) if names is not None else None}
+        return self._http.pages(f"{_path(job_id)}/metrics", asked, Metric, lambda metric: metric.step)
+
+    def pictures(self, job_id: str, *, after: int | None = None, limit: int | None = None) -> AsyncIterator[Picture]:
+        """What a training drew before it began and at the end of each epoch, the oldest first; `after` is the last epoch seen."""
+        return pictures.listed(self._http, job_id, after=after, limit=limit)
+
+    async def picture(self, job_id: str, epoch: int | None = None) -> bytes:
+        """The file of an epoch, PNG or, of clips, animated WebP; None: of the newest.
+
+        Raises:
+            NotFound: there is no such job, or no such picture.
+        """
+        return await pictures.content(self._http, job_id, epoch)
+
+    async def download_pictures(
+        self, job_id: str, directory: str | os.PathLike[str], *, on_progress: OnBytes | None = None
+    ) -> tuple[Path, ...]:
+        """Download every picture of a training, as `epoch-000003.png` and so on, or `.webp` of clips.
+
+        A file appears under its name once it is whole and its SHA-256 is right. What is there already is not fetched again, so the
+        folder of a running job can be brought up to date time and again. A file of the same name and other content is overwritten:
+        an attempt that goes on from a checkpoint may draw an epoch anew.
+
+        Args:
+            job_id: the job.
+            directory: folder to put the files in; made if it is missing.
+            on_progress: is called with the bytes that are there, and the bytes in all.
+
+        Raises:
+            TransferFailed: the bytes that came are wrong.
+            ConnectionFailed: the server cannot be reached.
+        """
+        return await pictures.download(self._http, job_id, directory, on_progress)
+
+    def events(
+        self,
+        job_id: str,
+        *,
+        after: int = 0,
+        follow: bool = False,
+        patience: float = _PATIENCE_SECONDS,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> AsyncIterator[Event]:
+        """What happened to a job, in order.
+
+        Args:
+            job_id: the job.
+            after: number of the last event that was seen.
+            follow: go on with what happens, and with progress (without a number), until the job has ended. A connection that breaks
+                is made again, and no event is lost or seen twice.
+            patience: seconds for which the server may be away meanwhile.
+            stop: is asked now and then, at least when the server says after some seconds of silence that it is still there: whether
+                to follow no longer.
+
+        Raises:
+            ConnectionFailed: the server was away for longer.
+        """
+        if follow:
+            return self._follow(job_id, after, patience, stop)
+        return self._http.pages(f"{_path(job_id)}/events", {"after": after}, Event, lambda event: event.seq or 0)
+
+    async def wait(
+        self,
+        job_id: str,
+        *,
+        timeout: float | None = None,
+        on_progress: Callable[[JobValue], None] | None = None,
+        check: bool = False,
+        patience: float = _PATIENCE_SECONDS,
+    ) -> AsyncJob:
+        """Wait until a job has ended.
+
+        Args:
+            job_id: the job.
+            timeout: seconds to wait at most; None: as long as it takes.
+            on_progress: is called with the job whenever it has changed.
+            check: raise if the job has not succeeded.
+            patience: seconds for which the server may be away meanwhile.
+
+        Raises:
+            WaitTimedOut: the time is up; the job goes on.
+            ConnectionFailed: the server was away for longer than `patience`.
+            JobFailed: the job has ended without success, and `check` is set.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        patient = _Patience(patience)
+        shown: AsyncJob | None = None
+        while True:
+            try:
+                job = await self.get(job_id)
+                patient.restore()
+            except (ConnectionFailed, Unavailable):
+                if patient.at_end():
+                    raise
+            else:
+                if on_progress is not None and job != shown:
+                    on_progress(job)
+                    shown = job
+                if job.ended:
+                    return _checked(job) if check else job
+            if until is not None and time.monotonic() + _POLL_SECONDS > until:
+                raise WaitTimedOut(f"{job_id} has not ended within {timeout:g} s; it goes on at the server")
+            await self._http.sleep(_POLL_SECONDS)
+
+    async def _follow(self, job_id: str, after: int, patience: float, stop: Callable[[], bool]) -> AsyncIterator[Event]:
+        """Read the stream of events; open it anew where it breaks off before the job's end."""
+        patient = _Patience(patience)
+        while not stop():
+            try:
+                async for event in self._stream(job_id, after, stop):
+                    patient.restore()
+                    after = event.seq or after
+                    yield event
+                if (await self.get(job_id)).ended:
+                    return
+            except (ConnectionFailed, Unavailable):
+                if patient.at_end():
+                    raise
+            await self._http.sleep(_POLL_SECONDS)
+
+    async def _stream(self, job_id: str, after: int, stop: Callable[[], bool]) -> AsyncIterator[Event]:
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
+        async with self._http.stream(Call("GET", f"{_path(job_id)}/events", headers=headers)) as response:
+            reader = sse.Reader()
+            async for chunk in response.aiter_bytes():
+                if stop():
+                    return
+                for message in reader.feed(chunk):
+                    yield _event(message)
+
+
+def _checked(job: AsyncJob) -> AsyncJob:
+    if job.state != "succeeded":
+        raise JobFailed(f"{job.id} {job.state}: {job.error.message}" if job.error else f"{job.id} was {job.state}")
+    return job

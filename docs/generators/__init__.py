@@ -1,0 +1,1 @@
+"""Makes the pages that tell what the code says: settings, calls, commands, codes of errors, figures. Nothing of it is kept."""

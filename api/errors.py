@@ -104,6 +104,7 @@ def _on_records_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.RecordsError)
     answer = problem(request, _status(error), error.code, error.detail, param=error.param)
     if isinstance(error, errors.RateError):
+        request.state.rate_limited = True
         answer.headers.update({**error.headers, "Retry-After": str(math.ceil(error.retry_after))})
     return answer
 

@@ -11,7 +11,6 @@ from api.etags import ReadingDep, WritingDep
 from api.jobs import service
 from api.jobs.estimate_schemas import EstimateOut
 from api.jobs.schemas import EventOut, JobChange, JobOut, JobRequest, Kind, MetricOut, State
-from api.jobs.stream import follow
 from api.narrowing import METADATA, Id, ModelRef, NarrowDep
 from api.pages import After, Limit, Page, as_they_are
 from api.services import ServicesDep, SessionDep
@@ -154,7 +153,7 @@ def list_events(
     seen = after if last_event_id is None else last_event_id
     if "text/event-stream" in accept:
         return StreamingResponse(
-            follow(services.database, job_id, seen),
+            services.feeds.follow(job_id, seen),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )

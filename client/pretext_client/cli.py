@@ -10,6 +10,7 @@ from pretext_client import (
     cli_access,
     cli_admin,
     cli_catalogue,
+    cli_changes,
     cli_compare,
     cli_completion,
     cli_datasets,
@@ -108,6 +109,14 @@ cli_jobs.app.command("create")(cli_start.train)
 cli_jobs.app.command()(cli_estimate.estimate)
 for verb in dict(_VERBS)[USE]:
     cli_models.app.command()(verb)
+
+cli_changes.add_to(
+    datasets=cli_datasets.app,
+    jobs=cli_jobs.app,
+    models=cli_models.app,
+    evaluations=cli_evaluations.app,
+    embeddings=cli_embeddings.app,
+)
 
 
 @app.callback()

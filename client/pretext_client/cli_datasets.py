@@ -9,6 +9,7 @@ import typer
 
 from pretext_client.bound import Dataset
 from pretext_client.cli_labels import label, labels
+from pretext_client.cli_notes import Metadata, WithMetadata, notes
 from pretext_client.cli_parts import DatasetRef, First, Limit, group, listing
 from pretext_client.progress import upload_with_bar
 from pretext_client.session import EXIT_FAILED, Session, session
@@ -36,12 +37,14 @@ def upload(
     kind: Annotated[
         Kind, typer.Option(help="What is in it. auto: guessed; with video, a folder of numbered images is a clip.")
     ] = Kind.auto,
+    metadata: Metadata = None,
     wait: Annotated[bool, typer.Option(help="Wait until every image or video is checked.")] = True,
 ) -> None:
     """Upload images or videos. No labels and no class folders are needed."""
     with session(context) as run:
         run.interrupted = "Stopped. Of a large upload the server keeps what has arrived: the same command goes on from there."
-        dataset = upload_with_bar(run.client, path[0] if len(path) == 1 else path, run.output.err, name=name, kind=kind.value)
+        source = path[0] if len(path) == 1 else path
+        dataset = upload_with_bar(run.client, source, run.output.err, name=name, kind=kind.value, metadata=notes(metadata))
         _tell(run, ingested(run, dataset) if wait else dataset)
 
 
@@ -87,10 +90,12 @@ def list_datasets(
     context: typer.Context,
     limit: Limit = 100,
     state: Annotated[str | None, typer.Option(help="Only those in this state: ingesting, ready or failed.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only those of exactly this name.")] = None,
+    metadata: WithMetadata = None,
 ) -> None:
     """List the datasets."""
     with session(context) as run:
-        found = list(islice(run.client.datasets.list(state=state), limit))
+        found = list(islice(run.client.datasets.list(state=state, name=name, metadata=notes(metadata)), limit))
         rows = [
             (
                 one.id,

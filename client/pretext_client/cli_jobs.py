@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from pretext_client import types
-from pretext_client.cli_parts import First, JobId, Limit, OfDataset, Watch, group, listing, put
+from pretext_client import completing, types
+from pretext_client.cli_notes import WithMetadata, notes
+from pretext_client.cli_parts import First, JobId, Limit, OfDataset, OfModel, Watch, group, listing, put
 from pretext_client.progress import figure, pictures_with_bar, stopped_early
 from pretext_client.session import EXIT_FAILED, session
 from pretext_client.shown import bytes_, duration, harmless, moment, outline
@@ -69,13 +70,17 @@ def list_jobs(
     kind: Annotated[
         str | None, typer.Option(help="Only those of this kind, such as pretrain.", autocompletion=lambda: list(KINDS))
     ] = None,
+    task: Annotated[str | None, typer.Option(help="Only trainings by this pretext task.", autocompletion=completing.tasks)] = None,
     dataset: OfDataset = None,
+    model: OfModel = None,
+    metadata: WithMetadata = None,
     limit: Limit = 100,
 ) -> None:
     """List the jobs."""
     with session(context) as run:
         of = run.client.datasets.find(dataset).id if dataset is not None else None
-        found = list(islice(run.client.jobs.list(state=state, kind=kind, dataset_id=of), limit))
+        listed = run.client.jobs.list(state=state, kind=kind, task=task, dataset_id=of, model_id=model, metadata=notes(metadata))
+        found = list(islice(listed, limit))
         rows = [(one.id, one.kind, one.state, _share(one), moment(one.created_at), one.dataset_id, one.model_id) for one in found]
         run.output.table(("id", "kind", "state", "done", "created", "dataset", "model"), found, rows)
 

@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from pretext_client import admin, catalogue, places
+from pretext_client.aliases import Aliases
 from pretext_client.datasets import Datasets
 from pretext_client.embeddings import Embeddings
 from pretext_client.evaluations import Evaluations
@@ -51,6 +52,7 @@ class Pretext:
         self.jobs = Jobs(self._http)
         self.datasets = Datasets(self._http, self.jobs)
         self.models = Models(self._http)
+        self.aliases = Aliases(self._http)
         self.evaluations = Evaluations(self._http)
         self.embeddings = Embeddings(self._http)
         self.projects = admin.Projects(self._http)

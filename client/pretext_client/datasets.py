@@ -6,9 +6,11 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from pretext_client.bound import Dataset
+from pretext_client.changes import Notes, change, narrowed
 from pretext_client.errors import JobFailed, NotFound, PretextError, TransferFailed
 from pretext_client.http import Call, Http
 from pretext_client.jobs import Jobs
@@ -93,13 +95,37 @@ class Datasets:
         body = {"upload_id": upload_id, "name": name, "kind": kind}
         return self._http.value(Call("POST", _PATH, headers=headers, json=body), Dataset)
 
-    def list(self, *, state: str | None = None, after: str | None = None, limit: int | None = None) -> Iterator[Dataset]:
+    def list(
+        self,
+        *,
+        state: str | None = None,
+        name: str | None = None,
+        metadata: Notes | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Dataset]:
         """All datasets, the newest first; pages are fetched as needed. `after` is the id of one that the list goes on behind."""
-        return self._http.some(_PATH, {"state": state, "after": after}, Dataset, lambda dataset: dataset.id, limit)
+        return self._http.some(
+            _PATH, narrowed(metadata, state=state, name=name, after=after), Dataset, lambda dataset: dataset.id, limit
+        )
 
     def get(self, dataset_id: str) -> Dataset:
         """Read a dataset."""
         return self._http.value(Call("GET", _path(dataset_id)), Dataset)
+
+    def update(self, dataset_id: str, *, if_match: str | None = None, **changes: Any) -> Dataset:
+        """Change its `name` or `metadata`; what is left out stays. Of `metadata`, other keys stay, and a key with None is deleted.
+
+        Args:
+            dataset_id: the dataset.
+            if_match: what `etag` gave; nothing is changed if it was changed since then by somebody else (status 412).
+            changes: what shall be different.
+        """
+        return self._http.value(change(_path(dataset_id), changes, if_match), Dataset)
+
+    def etag(self, dataset_id: str) -> str:
+        """The version of a dataset, for `update`. Read it before the dataset itself."""
+        return self._http.headers(Call("GET", _path(dataset_id)))["ETag"]
 
     def find(self, dataset: str) -> Dataset:
         """Read a dataset by its id, or by its name if no other has the same.

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from pretext_client import logs, pictures, sse
 from pretext_client.bound import Job
+from pretext_client.changes import Notes, change, narrowed
 from pretext_client.errors import ConnectionFailed, JobFailed, PretextError, Unavailable, WaitTimedOut
 from pretext_client.http import Call, Http
 from pretext_client.types import Checkpoint, Estimate, Event, Metric, Picture
@@ -194,7 +195,10 @@ class Jobs:
         *,
         state: str | None = None,
         kind: str | None = None,
+        task: str | None = None,
         dataset_id: str | None = None,
+        model_id: str | None = None,
+        metadata: Notes | None = None,
         after: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Job]:
@@ -203,12 +207,29 @@ class Jobs:
         >>> for job in pretext.jobs.list(state="succeeded", kind="pretrain", limit=10):
         ...     print(job.id, job.model_id)
         """
-        wanted = {"state": state, "kind": kind, "dataset_id": dataset_id, "after": after}
+        given = {"state": state, "kind": kind, "task": task, "dataset_id": dataset_id, "model_id": model_id, "after": after}
+        wanted = narrowed(metadata, **given)
         return self._http.some(_PATH, wanted, Job, lambda job: job.id, limit)
 
     def get(self, job_id: str) -> Job:
         """Read a job."""
         return self._http.value(Call("GET", _path(job_id)), Job)
+
+    def update(self, job_id: str, *, if_match: str | None = None, **changes: Any) -> Job:
+        """Change its `metadata`, or its `priority` while it waits; what is left out stays.
+
+        Of `metadata`, other keys stay, and a key with None is deleted.
+
+        Args:
+            job_id: the job.
+            if_match: what `etag` gave; nothing is changed if it was changed since then by somebody else (status 412).
+            changes: what shall be different.
+        """
+        return self._http.value(change(_path(job_id), changes, if_match), Job)
+
+    def etag(self, job_id: str) -> str:
+        """The version of a job, for `update`. Read it before the job itself."""
+        return self._http.headers(Call("GET", _path(job_id)))["ETag"]
 
     def cancel(self, job_id: str) -> Job:
         """Stop a job for good. One that runs is `cancelling` until its process has ended.

@@ -13,6 +13,7 @@ from pretext_client import at_once, loading
 from pretext_client.at_once import Image
 from pretext_client.bound import Job, Model
 from pretext_client.cache import Cache
+from pretext_client.changes import Notes, change, narrowed
 from pretext_client.download import Download, download_all
 from pretext_client.errors import TransferFailed
 from pretext_client.http import Call, Http
@@ -34,18 +35,39 @@ class Models:
         self._http = http
 
     def list(
-        self, *, dataset_id: str | None = None, task: str | None = None, after: str | None = None, limit: int | None = None
+        self,
+        *,
+        dataset_id: str | None = None,
+        task: str | None = None,
+        name: str | None = None,
+        metadata: Notes | None = None,
+        after: str | None = None,
+        limit: int | None = None,
     ) -> Iterator[Model]:
         """All models, or at most `limit` of them, the newest first and behind the one `after`; pages are fetched as needed.
 
         >>> newest = next(pretext.models.list(task="rotation"))
         """
-        params = {"dataset_id": dataset_id, "task": task, "after": after}
+        params = narrowed(metadata, dataset_id=dataset_id, task=task, name=name, after=after)
         return self._http.some(_PATH, params, Model, lambda model: model.id, limit)
 
     def get(self, model_id: str) -> Model:
         """Read a model."""
         return self._http.value(Call("GET", _path(model_id)), Model)
+
+    def update(self, model_id: str, *, if_match: str | None = None, **changes: Any) -> Model:
+        """Change its `name` or `metadata`; what is left out stays. Of `metadata`, other keys stay, and a key with None is deleted.
+
+        Args:
+            model_id: the model.
+            if_match: what `etag` gave; nothing is changed if it was changed since then by somebody else (status 412).
+            changes: what shall be different.
+        """
+        return self._http.value(change(_path(model_id), changes, if_match), Model)
+
+    def etag(self, model_id: str) -> str:
+        """The version of a model, for `update`. Read it before the model itself."""
+        return self._http.headers(Call("GET", _path(model_id)))["ETag"]
 
     def upload(
         self,

@@ -5,11 +5,12 @@ from typing import Any
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
+from records import endings
 from records.database import now
 from records.errors import ConflictError, IdempotencyError, NotFoundError
 from records.ids import new_id
 from records.models import Job
-from records.queries import events, pages, rows
+from records.queries import events, origin, pages, rows
 from records.queries.pages import EVERYTHING, Narrow
 from records.states import ENDED, HELD, JobState
 
@@ -54,7 +55,7 @@ def create(
     )
     session.add(job)
     session.flush()
-    events.state(session, job)
+    events.state(session, job, **origin.here())
     return job
 
 
@@ -132,6 +133,8 @@ def cancel(session: Session, job_id: str) -> Job:
     job = get(session, job_id)
     if ended or asked:
         events.state(session, job)
+    if ended:
+        endings.tell(session, job, seconds=None)
     elif job.state not in {JobState.CANCELLED, JobState.CANCELLING}:
         raise ConflictError(f"the job has already {job.state}; there is nothing left to cancel")
     return job

@@ -27,10 +27,13 @@ STEPS = [block for block in blocks([ROOT / "docs" / "start.md"], "bash", "python
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    with Server(Settings(data_dir=tmp_path / "data", port=0, device="cpu", embed_at_once=False), logs=tmp_path / "logs") as server:
+    with Server(
+        Settings(data_dir=tmp_path / "data", port=0, device="cpu", embed_at_once=False, warm=False), logs=tmp_path / "logs"
+    ) as server:
         yield server
 
 
+@pytest.mark.timeout(240)  # a whole server, a training and an evaluation
 def test_every_step_works_as_it_is_written(server: Server, tmp_path: Path):
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PRETEXT_")},
@@ -51,7 +54,7 @@ def test_every_step_works_as_it_is_written(server: Server, tmp_path: Path):
             text = text.replace(f"{kind}_…", id_)
         assert "…" not in text, f"nothing before gave the id in {text}"
         command = [sys.executable, "-c", text] if step.language == "python" else ["bash", "-euc", text]
-        done = subprocess.run(command, check=False, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=50)
+        done = subprocess.run(command, check=False, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
         printed = done.stdout
         ids |= _ids(done.stdout + done.stderr)

@@ -6,6 +6,7 @@ from typing import Self
 
 from pretext_client import places
 from pretext_client.aio import admin, catalogue
+from pretext_client.aio.aliases import AsyncAliases
 from pretext_client.aio.datasets import AsyncDatasets
 from pretext_client.aio.embeddings import AsyncEmbeddings
 from pretext_client.aio.evaluations import AsyncEvaluations
@@ -52,6 +53,7 @@ class AsyncPretext:
         self.jobs = AsyncJobs(self._http)
         self.datasets = AsyncDatasets(self._http, self.jobs)
         self.models = AsyncModels(self._http)
+        self.aliases = AsyncAliases(self._http)
         self.evaluations = AsyncEvaluations(self._http)
         self.embeddings = AsyncEmbeddings(self._http)
         self.projects = admin.AsyncProjects(self._http)

@@ -6,11 +6,13 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from pretext_client.aio.bound import AsyncDataset
 from pretext_client.aio.jobs import AsyncJobs
 from pretext_client.aio.tus import AsyncTransfer
 from pretext_client.async_http import AsyncHttp
+from pretext_client.changes import Notes, change, narrowed
 from pretext_client.datasets import _PATH, _path
 from pretext_client.errors import JobFailed, NotFound, PretextError, TransferFailed
 from pretext_client.http import Call
@@ -95,13 +97,37 @@ class AsyncDatasets:
         body = {"upload_id": upload_id, "name": name, "kind": kind}
         return await self._http.value(Call("POST", _PATH, headers=headers, json=body), AsyncDataset)
 
-    def list(self, *, state: str | None = None, after: str | None = None, limit: int | None = None) -> AsyncIterator[AsyncDataset]:
+    def list(
+        self,
+        *,
+        state: str | None = None,
+        name: str | None = None,
+        metadata: Notes | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[AsyncDataset]:
         """All datasets, the newest first; pages are fetched as needed. `after` is the id of one that the list goes on behind."""
-        return self._http.some(_PATH, {"state": state, "after": after}, AsyncDataset, lambda dataset: dataset.id, limit)
+        return self._http.some(
+            _PATH, narrowed(metadata, state=state, name=name, after=after), AsyncDataset, lambda dataset: dataset.id, limit
+        )
 
     async def get(self, dataset_id: str) -> AsyncDataset:
         """Read a dataset."""
         return await self._http.value(Call("GET", _path(dataset_id)), AsyncDataset)
+
+    async def update(self, dataset_id: str, *, if_match: str | None = None, **changes: Any) -> AsyncDataset:
+        """Change its `name` or `metadata`; what is left out stays. Of `metadata`, other keys stay, and a key with None is deleted.
+
+        Args:
+            dataset_id: the dataset.
+            if_match: what `etag` gave; nothing is changed if it was changed since then by somebody else (status 412).
+            changes: what shall be different.
+        """
+        return await self._http.value(change(_path(dataset_id), changes, if_match), AsyncDataset)
+
+    async def etag(self, dataset_id: str) -> str:
+        """The version of a dataset, for `update`. Read it before the dataset itself."""
+        return (await self._http.headers(Call("GET", _path(dataset_id))))["ETag"]
 
     async def find(self, dataset: str) -> AsyncDataset:
         """Read a dataset by its id, or by its name if no other has the same.

@@ -12,6 +12,7 @@ from pretext_client import sse
 from pretext_client.aio import logs, pictures
 from pretext_client.aio.bound import AsyncJob
 from pretext_client.async_http import AsyncHttp
+from pretext_client.changes import Notes, change, narrowed
 from pretext_client.errors import ConnectionFailed, JobFailed, Unavailable, WaitTimedOut
 from pretext_client.http import Call
 from pretext_client.jobs import _PATH, _PATIENCE_SECONDS, _POLL_SECONDS, _event, _named, _path, _Patience
@@ -175,7 +176,10 @@ class AsyncJobs:
         *,
         state: str | None = None,
         kind: str | None = None,
+        task: str | None = None,
         dataset_id: str | None = None,
+        model_id: str | None = None,
+        metadata: Notes | None = None,
         after: str | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[AsyncJob]:
@@ -184,12 +188,29 @@ class AsyncJobs:
         >>> async for job in pretext.jobs.list(state="succeeded", kind="pretrain", limit=10):
         ...     print(job.id, job.model_id)
         """
-        wanted = {"state": state, "kind": kind, "dataset_id": dataset_id, "after": after}
+        given = {"state": state, "kind": kind, "task": task, "dataset_id": dataset_id, "model_id": model_id, "after": after}
+        wanted = narrowed(metadata, **given)
         return self._http.some(_PATH, wanted, AsyncJob, lambda job: job.id, limit)
 
     async def get(self, job_id: str) -> AsyncJob:
         """Read a job."""
         return await self._http.value(Call("GET", _path(job_id)), AsyncJob)
+
+    async def update(self, job_id: str, *, if_match: str | None = None, **changes: Any) -> AsyncJob:
+        """Change its `metadata`, or its `priority` while it waits; what is left out stays.
+
+        Of `metadata`, other keys stay, and a key with None is deleted.
+
+        Args:
+            job_id: the job.
+            if_match: what `etag` gave; nothing is changed if it was changed since then by somebody else (status 412).
+            changes: what shall be different.
+        """
+        return await self._http.value(change(_path(job_id), changes, if_match), AsyncJob)
+
+    async def etag(self, job_id: str) -> str:
+        """The version of a job, for `update`. Read it before the job itself."""
+        return (await self._http.headers(Call("GET", _path(job_id))))["ETag"]
 
     async def cancel(self, job_id: str) -> AsyncJob:
         """Stop a job for good. One that runs is `cancelling` until its process has ended.

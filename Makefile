@@ -43,7 +43,8 @@ check: setup  ## Lint, check types and imports between packages, build the docum
 docs: setup  ## Read the documentation on http://127.0.0.1:8010
 	$(MKDOCS) serve --dev-addr 127.0.0.1:8010
 
-format:  setup  ## Format the code and mend what the linter can
+format:  setup  ## Format the code, mend what the linter can, and make the client for `await`
+	$(BIN)/python client/make_async
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 

@@ -67,7 +67,7 @@ class GanTask(AdversarialTask[Gan]):
         made = generator(question["latents"])
         return (
             Panel(f"{SEEN}: real", as_picture(LEVELS * (question["real"] + 1))),
-            Panel("And made, before the generator has learnt anything", as_picture(LEVELS * (made + 1))),
+            Panel("Made, before anything is learnt", as_picture(LEVELS * (made + 1))),
         )
 
     def picture(self, images: Tensor) -> Picture:

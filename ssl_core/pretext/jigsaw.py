@@ -82,8 +82,11 @@ class JigsawTask(CroppedTask[Jigsaw]):
 
     def preview(self, images: Tensor) -> tuple[Panel, ...]:
         cropped = self.cropped(images)
-        tiles = to_levels(self._shuffled(cropped)["tiles"]).view(len(images), -1, 3, self.tile, self.tile)
-        return (Panel("Images", as_picture(cropped)), Panel(f"{SEEN}: its tiles, shuffled", as_picture(self._laid_out(tiles))))
+        question = self._shuffled(cropped)
+        tiles = to_levels(question["tiles"]).view(len(images), -1, 3, self.tile, self.tile)
+        orders = (self.orders[question["orders"]] + 1).view(len(images), self.grid, self.grid).tolist()
+        notes = tuple(" ".join("".join(map(str, row)) for row in order) for order in orders)
+        return (Panel("Images", as_picture(cropped)), Panel(f"{SEEN}: tiles, shuffled", as_picture(self._laid_out(tiles)), notes))
 
     def picture(self, images: Tensor) -> Picture:
         cropped = self.cropped(images)

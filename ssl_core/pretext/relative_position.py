@@ -110,7 +110,7 @@ class RelativePositionTask(PretextTask[RelativePosition]):
         return (
             Panel("Images, and two patches of each", as_picture(dimmed)),
             Panel(
-                f"{SEEN}, and where the second lies",
+                f"{SEEN}: two patches",
                 as_picture(torch.cat([patches[:, 0], gap, patches[:, 1]], 3)),
                 tuple(_PLACES[place] for place in places),
             ),

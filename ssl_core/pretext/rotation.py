@@ -60,7 +60,7 @@ class RotationTask(CroppedTask[Rotation]):
     def preview(self, images: Tensor) -> tuple[Panel, ...]:
         upright = self.cropped(images)
         turns = (torch.arange(len(upright)) + 1) % _TURNS
-        notes = tuple(f"turned by {90 * turn}°" if turn else "not turned" for turn in turns.tolist())
+        notes = tuple(f"turned {90 * turn}°" if turn else "not turned" for turn in turns.tolist())
         return (Panel("Images", as_picture(upright)), Panel(SEEN, as_picture(turned_each(upright, turns)), notes))
 
     def picture(self, images: Tensor) -> Picture:

@@ -112,7 +112,7 @@ class VideoGanTask(AdversarialTask[VideoGan]):
         panels = [Panel(f"{SEEN}: real", _film(moments(real, _SHOWN)))]
         if self.settings.shuffled:
             panels.append(Panel("Real, with the frames shuffled", _film(moments(mixed, _SHOWN))))
-        panels.append(Panel("And made, before the generator has learnt anything", _film(generator(question["latents"]).clips)))
+        panels.append(Panel("Made, before anything is learnt", _film(generator(question["latents"]).clips)))
         return tuple(panels)
 
     def picture(self, images: Tensor) -> Picture:

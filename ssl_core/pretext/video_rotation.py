@@ -58,7 +58,7 @@ class VideoRotationTask(ClippedTask[VideoRotation]):
         upright = self.cropped(images[:2])
         turns = torch.arange(len(upright)) + 1
         shown = turned_each(upright, turns)
-        notes = tuple(f"turned by {90 * turn}°" for turn in turns.tolist())
+        notes = tuple(f"turned {90 * turn}°" for turn in turns.tolist())
         return (Panel("Clips", as_film(moments(upright, 3))), Panel(SEEN, as_film(moments(shown, 3)), notes))
 
     def picture(self, images: Tensor) -> Picture:

@@ -7,8 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
+from ssl_core import sheet
 from ssl_core.encoders import build_encoder
-from ssl_core.pictures import Panel
+from ssl_core.pictures import Panel, font
 from ssl_core.pretext import build_task
 from ssl_core.pretext.base import SEEN
 from ssl_core.preview import preview
@@ -25,6 +26,12 @@ def panels_of(name: str, samples: np.ndarray, side: int = 32, **asked: object) -
         encoder = build_encoder(spec.encoder, side, clips=spec.clip_frames is not None)
     with torch.no_grad():
         return build_task(spec, encoder).eval().preview(batch_of(samples, len(samples)))
+
+
+def alike(cell: np.ndarray, tile: np.ndarray) -> float:
+    """The best correlation of a tile with what lies anywhere in a cell."""
+    windows = np.lib.stride_tricks.sliding_window_view(cell, tile.shape).reshape(-1, tile.size)
+    return max(float(np.corrcoef(window, tile.ravel())[0, 1]) for window in windows)
 
 
 def seen_in(panels: tuple[Panel, ...]) -> Panel:
@@ -55,6 +62,11 @@ class TestEveryTask:
             assert len(panel.notes) in {0, len(panel.images)}
             assert (panel.images.reshape(len(panel.images), -1).std(1) > 3).all()
 
+    def test_what_is_written_has_room(self, name: str):
+        for panel in panels_of(name, samples_of(name, 4, 96), 96):
+            assert font(sheet._TITLE).getlength(panel.title) <= sheet._WIDTH
+            assert all(font(sheet._NOTE).getlength(note) <= sheet._WIDTH / len(panel.notes) - 4 for note in panel.notes)
+
     def test_what_is_seen_is_not_the_plain_image(self, name: str):
         samples = samples_of(name, 4, 32)
         seen = seen_in(panels_of(name, samples)).images
@@ -75,7 +87,7 @@ class TestWhatIsRight:
     def test_images_are_turned_by_what_is_said(self, name: str):
         upright, shown = panels_of(name, samples_of(name, 4, 32))
         for image, turned, note in zip(upright.images, shown.images, shown.notes, strict=True):
-            degrees = 0 if note == "not turned" else int(note.removeprefix("turned by ").removesuffix("°"))
+            degrees = 0 if note == "not turned" else int(note.removeprefix("turned ").removesuffix("°"))
             assert np.array_equal(np.rot90(image, degrees // 90, (-3, -2)), turned)
 
     def test_grey_is_what_is_painted(self):
@@ -90,6 +102,16 @@ class TestWhatIsRight:
         assert 0.1 < other < 0.7
         hidden = np.abs(shown.images.astype(int) - wanted.images).max(3) > 1
         assert len(np.unique(shown.images[hidden])) <= 2
+
+    def test_tiles_come_from_the_places_that_are_named(self):
+        images, shown = panels_of("jigsaw", samples_of("jigsaw", 4, 32))
+        for image, tiles, note in zip(images.images, shown.images, shown.notes, strict=True):
+            order = [int(number) - 1 for number in note.replace(" ", "")]
+            assert sorted(order) == list(range(4))
+            cells = [cell.mean(2) for row in np.split(image, 2) for cell in np.split(row, 2, 1)]
+            for place, tile in enumerate(tile for row in np.split(tiles, 2) for tile in np.split(row, 2, 1)):
+                likeness = [alike(cell, tile[1:-1, 1:-1].mean(2)) for cell in cells]
+                assert int(np.argmax(likeness)) == order[place]
 
     def test_pieces_come_back_in_order(self):
         shown, right = panels_of("clip_order", samples_of("clip_order", 4, 32))

@@ -12,6 +12,7 @@ from types import FrameType
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from ssl_core.clips import ClipSettings
 from ssl_core.errors import UserError
@@ -116,6 +117,8 @@ def _excerpt(shards: list[Path], size: int, count: int, clips: ClipSettings | No
             return excerpt(shards, size, count, clips)
     except MemoryError as error:
         raise UserError("damaged_dataset", "decoding a sample of the dataset takes more memory than there is") from error
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise UserError("damaged_dataset", f"the dataset cannot be read any more: {error}") from error
     except _TooSlowError as error:
         raise UserError("too_slow", f"decoding a few samples takes longer than {_EXCERPT_SECONDS} s") from error
 

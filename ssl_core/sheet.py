@@ -14,7 +14,7 @@ from ssl_core.pictures import Panel, font
 _WIDTH = 560
 """Of the whole, in pixels: a row fills it, however many samples it has."""
 _GAP, _FRAME_GAP, _BETWEEN = 8, 2, 14
-_TITLE, _NOTE, _LEADING = 28, 24, 10
+_TITLE, _NOTE, _LEADING = 28, 22, 10
 _INK = (118, 118, 118, 255)
 """Read on white and on black alike; the sheet itself is transparent."""
 _QUALITY = 85

@@ -35,6 +35,11 @@ _START_SECONDS = 60.0
 _TRIES = 2
 _CRASHED = {"code": "embedder_crashed", "message": "the process that answers at once has ended twice over this; its log says why"}
 
+_GONE = {
+    "code": "damaged_dataset",
+    "message": "a file of the dataset is gone from the server's storage; have it restored, or upload the dataset again",
+}
+
 
 class ProcessEndedError(Exception):
     """The process ended before it had answered."""
@@ -194,6 +199,8 @@ class Answers:
             with self._database.read() as session:
                 dataset = datasets.ready(session, question.dataset_id)
                 shards = [str(self._blobs.path(shard["key"])) for shard in dataset.shards or []]
+        except FileNotFoundError:
+            return Answer(error=_GONE)
         except (RecordsError, OSError, DBAPIError) as error:
             return Answer(error=_told(error))
         try:

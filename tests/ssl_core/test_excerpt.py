@@ -63,5 +63,10 @@ class TestDecoder:
             assert decoder.excerpt(shards, 8, 4, None).shape == (2, 8, 8, 3)
             with pytest.raises(UserError, match="no readable Parquet"):
                 decoder.excerpt([tmp_path / "gone.parquet"], 8, 4, None)
+            damaged = bytearray(shards[0].read_bytes())
+            damaged[4:200] = bytes(196)  # its pages, not the footer that lists them
+            (tmp_path / "damaged.parquet").write_bytes(damaged)
+            with pytest.raises(UserError, match="cannot be read any more"):
+                decoder.excerpt([tmp_path / "damaged.parquet"], 8, 4, None)
         finally:
             decoder.close()

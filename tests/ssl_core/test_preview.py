@@ -65,7 +65,7 @@ class TestEveryTask:
     def test_what_is_written_has_room(self, name: str):
         for panel in panels_of(name, samples_of(name, 4, 96), 96):
             assert font(sheet._TITLE).getlength(panel.title) <= sheet._WIDTH
-            assert all(font(sheet._NOTE).getlength(note) <= sheet._WIDTH / len(panel.notes) - 4 for note in panel.notes)
+            assert all(font(sheet._NOTE).getlength(note) <= sheet._WIDTH / len(panel.notes) - 12 for note in panel.notes)
 
     def test_what_is_seen_is_not_the_plain_image(self, name: str):
         samples = samples_of(name, 4, 32)

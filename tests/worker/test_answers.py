@@ -156,12 +156,17 @@ class TestAnswers:
 
 
 class TestPreviews:
-    def test_are_drawn_of_the_dataset_s_own_samples(self, answers: Answers, worker_settings: Settings, ingested: str):
+    def test_are_drawn_of_the_dataset_s_own_samples(
+        self, answers: Answers, worker_settings: Settings, blobs: LocalBlobs, ingested: str
+    ):
         spec = resolve(PretrainSpec.model_validate({"task": {"name": "jigsaw"}}), DatasetFacts(images=64, median_side=32))
         questions = Questions(worker_settings.broker)
         answer = questions.ask(PreviewQuestion(ingested, spec.model_dump(mode="json")), 25)
         images = np.stack(generate(count=64, seed=0, size=32)[0])
         assert answer == Answer(picture=preview(spec, images[[8, 24, 40, 56]]))
         gone = questions.ask(PreviewQuestion("ds_gone", spec.model_dump(mode="json")), 25)
-        questions.close()
         assert gone.error["code"] == "not_found"
+        blobs.delete(f"datasets/{ingested}")
+        without = questions.ask(PreviewQuestion(ingested, spec.model_dump(mode="json")), 25)
+        questions.close()
+        assert (without.error["code"], "upload the dataset again" in without.error["message"]) == ("damaged_dataset", True)

@@ -61,4 +61,4 @@ def _show_runs(place: html.td, worker: Worker) -> None:
             html.span("nothing").classes("quiet")
 
 
-PAGE = Page("/workers", "Workers", build, icon="workers", needs="operator", apart=True)
+PAGE = Page("/workers", "Workers", build, icon="workers", needs="operator")

@@ -45,6 +45,25 @@
       said.textContent = "";
       requestAnimationFrame(() => (said.textContent = text));
     },
+    // To the clipboard, which browsers give only to pages that come over https, or from this machine; elsewhere by the old way.
+    async copy(button) {
+      const shown = button.closest(".code").querySelector("pre");
+      const selection = getSelection();
+      let done = false;
+      try {
+        await navigator.clipboard.writeText(shown.textContent);
+        done = true;
+      } catch {
+        selection.selectAllChildren(shown);
+        done = document.execCommand("copy");
+      }
+      if (done) {
+        selection.removeAllRanges();
+        button.classList.add("copied");
+        setTimeout(() => button.classList.remove("copied"), 2000);
+      }
+      page.say(done ? "Copied" : "It is selected; copy it with the keyboard.");
+    },
     // The first field that holds no good value: unfold what hides it, and put the focus there.
     toMistake() {
       setTimeout(() => {

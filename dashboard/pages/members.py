@@ -1,0 +1,86 @@
+"""Members: who may work in the project, and by which keys."""
+
+from collections.abc import Callable
+
+from nicegui import html, ui
+from pretext_client.types import Member
+
+from dashboard import words
+from dashboard.calls import ask, notice, told
+from dashboard.pages.base import Page
+from dashboard.parts import basics
+from dashboard.parts.listing import BUTTONS, Listing
+from dashboard.parts.questions import Given, Question
+from dashboard.parts.scopes import up_to
+
+
+async def build() -> None:
+    """The list."""
+    with basics.heading("Members", "People, and programs, that keys are given to. They sign in with their keys."):
+        basics.button("Add a member", _add, look="primary", icon_name="new")
+    listing = Listing(
+        lambda pretext, after, limit: list(pretext.members.list(after=after, limit=limit)),
+        lambda member: _row(member, listing),
+        columns=("Name", "Role", "Since", BUTTONS),
+        label="Members",
+        none=_none,
+        every=5,
+    )
+    await listing.start()
+
+
+def _none() -> None:
+    text = "Add who works with you, and then make a key for each. When somebody leaves, their keys go with them."
+    with basics.empty("No members yet", text, "members"):
+        basics.button("Add a member", _add)
+
+
+def _row(member: Member, listing: Listing[Member]) -> Callable[[Member], None]:
+    with html.td():
+        name = html.div(member.name).classes("row-name")
+        email = html.div(member.email or "").classes("quiet small")
+    role = html.td(words.named(member.role)).classes("tight")
+    with html.td().classes("tight quiet"):
+        basics.moment(member.created_at)
+    with html.td().classes("tight"), html.div().classes("actions"):
+        keys = basics.link("Keys", f"/keys?member={member.id}", look="button small-button")
+        keys.props["aria-label"] = f"Keys of {member.name}"
+        basics.button("Remove", lambda: _remove(member, listing), look="danger small-button", label=f"Remove {member.name}")
+
+    def update(now: Member) -> None:
+        basics.set_text(name, now.name)
+        basics.set_text(email, now.email or "")
+        basics.set_text(role, words.named(now.role))
+
+    return update
+
+
+async def _add() -> None:
+    with Question("Add a member") as asked:
+        asked.text("name", "Name", help_="Of a person, or of a program.", needed=True)
+        asked.text("email", "E-mail", help_="Where they can be reached; the server sends no mail. May be left empty.", kind="email")
+        asked.select("role", "Their keys may, at most", up_to("admin"), chosen="write")
+
+    async def send(given: Given) -> Member:
+        return await ask(
+            lambda pretext: pretext.members.create(given.text("name"), role=given.text("role"), email=given.text("email") or None)
+        )
+
+    made = await asked.answered("Add", send)
+    if made is not None:
+        notice(f"“{made.name}” is a member now. Make a key for them next.")
+        ui.navigate.to(f"/keys?member={made.id}")
+
+
+async def _remove(member: Member, listing: Listing[Member]) -> None:
+    text = "Their keys are revoked: what uses them is refused from its next request on. What they made stays the project's."
+    if not await basics.confirmed(f"Remove “{member.name}”?", text, "Remove"):
+        return
+    with told():
+        await ask(lambda pretext: pretext.members.delete(member.id))
+        notice(f"“{member.name}” is removed, and their keys are revoked.")
+        ui.run_javascript("document.querySelector('main h1')?.focus({ preventScroll: true })")
+        await listing.refresh()
+
+
+PAGE = Page("/members", "Members", build, icon="members", needs="admin")

@@ -2,48 +2,50 @@
 
 from collections.abc import Mapping
 
+from dashboard import words
+
 WORDS: Mapping[str, str] = {
-    "create_upload": "Announced an upload",
-    "append": "Sent a part of an upload",
-    "delete_upload": "Threw an upload away",
-    "create_dataset": "Uploaded a dataset",
-    "update_dataset": "Changed a dataset",
-    "delete_dataset": "Deleted a dataset",
-    "put_labels": "Gave a dataset labels",
-    "delete_labels": "Took labels away",
-    "create_job": "Started a job",
-    "update_job": "Changed a job",
-    "cancel_job": "Cancelled a job",
-    "pause_job": "Paused a job",
-    "resume_job": "Resumed a job",
-    "retry_job": "Retried a job",
-    "estimate_job": "Estimated a job",
-    "create_model": "Uploaded an encoder",
-    "update_model": "Changed a model",
-    "delete_model": "Deleted a model",
-    "embed_images": "Embedded images",
-    "put_alias": "Made or moved an alias",
-    "delete_alias": "Deleted an alias",
-    "update_evaluation": "Changed an evaluation",
-    "delete_evaluation": "Deleted an evaluation",
-    "update_embedding": "Changed embeddings",
-    "delete_embedding": "Deleted embeddings",
-    "create_project": "Made a project",
-    "update_project": "Changed a project",
-    "delete_project": "Deleted a project",
-    "create_member": "Added a member",
-    "update_member": "Changed a member",
-    "delete_member": "Removed a member",
-    "create_key": "Made a key",
-    "update_key": "Changed a key",
-    "revoke_key": "Revoked a key",
-    "create_webhook": "Made a webhook",
-    "update_webhook": "Changed a webhook",
-    "delete_webhook": "Deleted a webhook",
-    "rotate_webhook_secret": "Gave a webhook a new secret",
-    "test_webhook": "Sent a test event",
-    "resend_delivery": "Sent an event again",
-    "disable_webhook": "Disabled a failing webhook",
+    "create_upload": "Announce an upload",
+    "append": "Send a part of an upload",
+    "delete_upload": "Throw an upload away",
+    "create_dataset": "Upload a dataset",
+    "update_dataset": "Change a dataset",
+    "delete_dataset": "Delete a dataset",
+    "put_labels": "Give a dataset labels",
+    "delete_labels": "Take labels away",
+    "create_job": "Start a job",
+    "update_job": "Change a job",
+    "cancel_job": "Cancel a job",
+    "pause_job": "Pause a job",
+    "resume_job": "Resume a job",
+    "retry_job": "Retry a job",
+    "estimate_job": "Estimate a job",
+    "create_model": "Upload an encoder",
+    "update_model": "Change a model",
+    "delete_model": "Delete a model",
+    "embed_images": "Embed images",
+    "put_alias": "Make or move an alias",
+    "delete_alias": "Delete an alias",
+    "update_evaluation": "Change an evaluation",
+    "delete_evaluation": "Delete an evaluation",
+    "update_embedding": "Change embeddings",
+    "delete_embedding": "Delete embeddings",
+    "create_project": "Make a project",
+    "update_project": "Change a project",
+    "delete_project": "Delete a project",
+    "create_member": "Add a member",
+    "update_member": "Change a member",
+    "delete_member": "Remove a member",
+    "create_key": "Make a key",
+    "update_key": "Change a key",
+    "revoke_key": "Revoke a key",
+    "create_webhook": "Make a webhook",
+    "update_webhook": "Change a webhook",
+    "delete_webhook": "Delete a webhook",
+    "rotate_webhook_secret": "Give a webhook a new secret",
+    "test_webhook": "Send a test event",
+    "resend_delivery": "Send an event again",
+    "disable_webhook": "Disable a failing webhook",
 }
 """By the operation's name in the OpenAPI document; the last one the server does by itself."""
 
@@ -51,8 +53,8 @@ _PAGES = {"ds_": "/datasets/", "job_": "/jobs/", "model_": "/models/", "hook_": 
 
 
 def in_words(action: str) -> str:
-    """What was done; of a newer server's actions, their names."""
-    return WORDS.get(action, action.replace("_", " "))
+    """What was done, or tried; what only reads, and what is newer than this page, by its name."""
+    return WORDS.get(action, words.named(action))
 
 
 def page_of(subject: str) -> str | None:

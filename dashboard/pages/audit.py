@@ -14,14 +14,16 @@ from dashboard.parts import basics
 from dashboard.parts.filters import Filters
 from dashboard.parts.listing import Listing
 
-_MOST_KEYS = 500
+_MOST = 500
+"""As many keys and members are known by their names; older ones by their ids."""
 _MOST_SUBJECTS = 3
 _OUTCOMES = ("done", "denied")
 
 
 async def build(action: str = "", key: str = "", outcome: str = "", since: str = "", until: str = "") -> None:
     """The log, with filters."""
-    keys = await ask(lambda pretext: {one.id: one for one in islice(pretext.keys.list(), _MOST_KEYS)})
+    keys = await ask(lambda pretext: {one.id: _name(one) for one in islice(pretext.keys.list(), _MOST)})
+    members = await ask(lambda pretext: {one.id: one.name for one in islice(pretext.members.list(), _MOST)})
     basics.heading("Audit", "Who did what, and what was refused for want of rights, the newest first.")
     chosen = {
         "action": action if action in actions.WORDS else "",
@@ -32,18 +34,18 @@ async def build(action: str = "", key: str = "", outcome: str = "", since: str =
     }
 
     async def show() -> None:
-        await _listing(chosen, keys)
+        await _listing(chosen, {**keys, **members})
 
     filters = Filters("/audit", chosen, show)
     filters.select("action", "What", sorted(actions.WORDS.items(), key=lambda pair: pair[1]))
-    filters.select("key", "By the key", [(one.id, _name(one)) for one in keys.values()])
+    filters.select("key", "By the key", [*keys.items()])
     filters.select("outcome", "Outcome", [(one, words.named(one)) for one in _OUTCOMES])
     filters.day("since", "From the day")
     filters.day("until", "To the day")
     await filters.show()
 
 
-async def _listing(chosen: Mapping[str, str], keys: Mapping[str, Key]) -> None:
+async def _listing(chosen: Mapping[str, str], names: Mapping[str, str]) -> None:
     now = {name: value or None for name, value in chosen.items()}
     since, last = _day(chosen["since"]), _day(chosen["until"])
     until = last + timedelta(days=1) if last else None
@@ -59,7 +61,7 @@ async def _listing(chosen: Mapping[str, str], keys: Mapping[str, Key]) -> None:
                 limit=limit,
             )
         ),
-        lambda entry: _row(entry, keys),
+        lambda entry: _row(entry, names),
         columns=("What", "Outcome", "By the key", "Of", "From", "When"),
         label="Audit log",
         none=lambda: _none(filtered=any(chosen.values())),
@@ -77,41 +79,42 @@ def _none(*, filtered: bool) -> None:
         basics.link("Upload pictures", "/datasets", look="button")
 
 
-def _row(entry: AuditEntry, keys: Mapping[str, Key]) -> Callable[[AuditEntry], None]:
+def _row(entry: AuditEntry, names: Mapping[str, str]) -> Callable[[AuditEntry], None]:
     with html.td():
         html.div(actions.in_words(entry.action)).classes("row-name")
         html.div(entry.request_id or entry.action).classes("quiet small mono")
     with html.td().classes("tight"):
         basics.state(entry.outcome)
-    with html.td():
-        _by(entry, keys)
+    with html.td().props('data-label="by"'):
+        _by(entry, names)
     with html.td():
         for subject in entry.subjects[:_MOST_SUBJECTS]:
-            _subject(subject, keys)
+            _subject(subject, names)
         if len(entry.subjects) > _MOST_SUBJECTS:
             html.div(f"and {len(entry.subjects) - _MOST_SUBJECTS} more").classes("quiet small")
-    html.td(entry.address or "").classes("tight quiet small mono")
+    html.td(entry.address or "").classes("tight quiet").props('data-label="from"')
     with html.td().classes("tight quiet"):
         basics.moment(entry.at)
+        html.div(f"{entry.at:%Y-%m-%d %H:%M:%S} UTC").classes("small num")
     return lambda _: None  # what was done stays so
 
 
-def _by(entry: AuditEntry, keys: Mapping[str, Key]) -> None:
+def _by(entry: AuditEntry, names: Mapping[str, str]) -> None:
     if entry.key_id is None:
         html.span("the server itself").classes("quiet")
-    elif entry.key_id in keys:
-        html.span(_name(keys[entry.key_id]))
+    elif entry.key_id in names:
+        html.span(names[entry.key_id])
     else:
         html.span(entry.key_id).classes("small mono")
 
 
-def _subject(subject: str, keys: Mapping[str, Key]) -> None:
+def _subject(subject: str, names: Mapping[str, str]) -> None:
     with html.div().classes("small"):
         path = actions.page_of(subject)
         if path is not None:
             html.a(subject, href=path).classes("mono")
-        elif subject in keys:
-            html.span(f"the key {_name(keys[subject])}")
+        elif subject in names:
+            html.span(f"{'the key' if subject.startswith('key_') else 'the member'} {names[subject]}")
         else:
             html.span(subject).classes("mono")
 

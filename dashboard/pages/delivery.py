@@ -6,7 +6,6 @@ from nicegui import html, ui
 from pretext_client import PretextError
 from pretext_client.webhooks import Delivery, WebhookAttempt
 
-from dashboard import words
 from dashboard.calls import Trouble, ask, rebuild, to_sign_in
 from dashboard.pages.base import Page
 from dashboard.pages.webhook import resend
@@ -19,9 +18,9 @@ _LOOK_SECONDS = 1.0
 async def build(webhook_id: str, delivery_id: str) -> None:
     """Everything about it, live until it has ended."""
     found = await ask(lambda pretext: pretext.webhooks.delivery(webhook_id, delivery_id))
-    lead = f"Happened {words.ago(found.created_at)}."
+    lead = f"Happened at {found.created_at:%Y-%m-%d %H:%M:%S} UTC."
     with basics.heading(found.type, lead, back=("Webhook", f"/webhooks/{webhook_id}")):
-        if found.state in _ENDED:
+        if found.state in _ENDED or found.attempts:
             basics.button("Send again", lambda: resend(found, rebuild))
     with basics.card("How it went"):
         place = html.div().classes("stack")
@@ -79,7 +78,11 @@ def _attempt(attempt: WebhookAttempt) -> None:
                 html.pre(attempt.answer).classes("mono small quiet answer")
         with html.div().classes("quiet small tight"):
             basics.moment(attempt.at)
-            html.span(f" · {words.figure(attempt.seconds)} s")
+            html.span(f" · {_took(attempt.seconds)}")
+
+
+def _took(seconds: float) -> str:
+    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def _outcome(attempt: WebhookAttempt) -> str:

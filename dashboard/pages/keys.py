@@ -61,9 +61,9 @@ def _row(key: Key, members: dict[str, Member], own: Key, listing: Listing[Key]) 
             html.span("This page's key").classes("badge")
         elif key.member_id in members:
             html.a(members[key.member_id].name, href=f"/keys?member={key.member_id}")
-    expires = html.td(_expiry(key)).classes("tight quiet")
-    used = html.td(_used(key)).classes("tight quiet")
-    with html.td().classes("tight"):
+    expires = html.td(_expiry(key)).classes("tight quiet").props('data-label="expires"')
+    used = html.td(_used(key)).classes("tight quiet").props('data-label="last used"')
+    with html.td().classes("tight of-buttons"):
         revoke = basics.button("Revoke", lambda: _revoke(key, own, listing), look="danger small-button", label=f"Revoke {key.name}")
 
     def update(now: Key) -> None:
@@ -86,15 +86,15 @@ def _expiry(key: Key) -> str:
     if key.revoked_at is not None:
         return ""
     if key.expires_at is None:
-        return "never expires"
+        return "never"
     left = key.expires_at - datetime.now(UTC)
     if left <= timedelta(0):
-        return f"expired {words.ago(key.expires_at)}"
+        return words.ago(key.expires_at)
     return f"in {words.duration(left.total_seconds())}" if left < _SOON else f"on {key.expires_at:%Y-%m-%d}"
 
 
 def _used(key: Key) -> str:
-    return f"used {words.ago(key.last_used_at)}" if key.last_used_at is not None else "never used"
+    return words.ago(key.last_used_at) if key.last_used_at is not None else "never"
 
 
 async def _create(members: dict[str, Member], whose: Member | None, listing: Listing[Key]) -> None:
@@ -158,8 +158,8 @@ async def _revoke(key: Key, own: Key, listing: Listing[Key]) -> None:
             to_sign_in()
             return
         notice(f"“{key.name}” is revoked.")
-        ui.run_javascript("document.querySelector('main h1')?.focus({ preventScroll: true })")
         await listing.refresh()
+        ui.run_javascript("page.back()")
 
 
 PAGE = Page("/keys", "Keys", build, icon="keys", needs="admin")

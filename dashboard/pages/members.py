@@ -21,7 +21,7 @@ async def build() -> None:
     listing = Listing(
         lambda pretext, after, limit: list(pretext.members.list(after=after, limit=limit)),
         lambda member: _row(member, listing),
-        columns=("Name", "Role", "Since", BUTTONS),
+        columns=("Name", "Role", "Added", BUTTONS),
         label="Members",
         none=_none,
         every=5,
@@ -40,9 +40,9 @@ def _row(member: Member, listing: Listing[Member]) -> Callable[[Member], None]:
         name = html.div(member.name).classes("row-name")
         email = html.div(member.email or "").classes("quiet small")
     role = html.td(words.named(member.role)).classes("tight")
-    with html.td().classes("tight quiet"):
+    with html.td().classes("tight quiet").props('data-label="added"'):
         basics.moment(member.created_at)
-    with html.td().classes("tight"), html.div().classes("actions"):
+    with html.td().classes("tight of-buttons"), html.div().classes("actions"):
         keys = basics.link("Keys", f"/keys?member={member.id}", look="button small-button")
         keys.props["aria-label"] = f"Keys of {member.name}"
         basics.button("Remove", lambda: _remove(member, listing), look="danger small-button", label=f"Remove {member.name}")
@@ -79,8 +79,8 @@ async def _remove(member: Member, listing: Listing[Member]) -> None:
     with told():
         await ask(lambda pretext: pretext.members.delete(member.id))
         notice(f"“{member.name}” is removed, and their keys are revoked.")
-        ui.run_javascript("document.querySelector('main h1')?.focus({ preventScroll: true })")
         await listing.refresh()
+        ui.run_javascript("page.back()")
 
 
 PAGE = Page("/members", "Members", build, icon="members", needs="admin")

@@ -60,7 +60,8 @@ class _Board:
     def __init__(self, project: Project) -> None:
         self._id = project.id
         self._last: Usage | None = None
-        with basics.card("Quotas", _who_raises()):
+        with basics.card("Quotas"):
+            _who_sets_them()
             self._bytes = Meter(
                 "Storage", words.size, "uploads and trainings are refused. Delete datasets or models, or have it raised."
             )
@@ -96,10 +97,13 @@ class _Board:
         self._last = usage
 
 
-def _who_raises() -> str:
-    if session().rights.allow("operator"):
-        return "They are set by pretext projects update."
-    return "Administrators of the server set them."
+def _who_sets_them() -> None:
+    with html.p().classes("quiet"):
+        if session().rights.allow("operator"):
+            html.span("You set them by ")
+            html.code("pretext projects update")
+        else:
+            html.span("Administrators of the whole server set them.")
 
 
 def _stored(usage: Usage) -> None:

@@ -15,7 +15,7 @@ from dashboard.parts.listing import BUTTONS, Listing
 from dashboard.parts.questions import Given, Question
 
 _STATES = ("pending", "sending", "delivered", "failed")
-_KEPT = (("24", "For a day, while you change your server"), ("168", "For a week"), ("0", "No longer: it has got into wrong hands"))
+_KEPT = (("24", "For a day"), ("168", "For a week"), ("0", "No longer"))
 
 _WHAT_NOW = (
     "The deliveries below say what your server answered. They are sent again by themselves, for three days; a webhook that has "
@@ -105,7 +105,7 @@ def _row(delivery: Delivery, listing: Listing[Delivery]) -> Callable[[Delivery],
     attempts = html.td(_attempts(delivery)).classes("tight num")
     with html.td().classes("tight quiet"):
         basics.moment(delivery.created_at)
-    with html.td().classes("tight over-row"):
+    with html.td().classes("tight of-buttons over-row"):
         again = basics.button("Send again", lambda: resend(delivery, listing.refresh), look="small-button")
         again.props["aria-label"] = f"Send {delivery.type} again"
 
@@ -152,7 +152,8 @@ async def _change(webhook: Webhook) -> None:
 
 async def _rotate(webhook: Webhook) -> None:
     with Question("A new secret", "Requests are signed by the new one from now on.") as asked:
-        asked.select("keep_hours", "The old one signs, too", _KEPT, chosen=_KEPT[0][0])
+        why = "So that you have time to change your server. No longer, if the old one has got into wrong hands."
+        asked.select("keep_hours", "The old one signs, too", _KEPT, chosen=_KEPT[0][0], help_=why)
 
     async def send(given: Given) -> Webhook:
         return await ask(lambda pretext: pretext.webhooks.rotate(webhook.id, keep_hours=float(given.text("keep_hours"))))

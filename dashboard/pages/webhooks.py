@@ -9,7 +9,7 @@ from dashboard.calls import ask
 from dashboard.pages.base import Page
 from dashboard.parts import basics
 from dashboard.parts.listing import Listing
-from dashboard.parts.questions import Given, Question, shown_once
+from dashboard.parts.questions import Box, Given, Question, shown_once
 
 _EVERYTHING = "*"
 _WHAT_IT_IS_FOR = "Your server checks by it that a request comes from here."
@@ -42,7 +42,7 @@ def _row(webhook: Webhook) -> Callable[[Webhook], None]:
     with html.td().classes("tight"):
         state = basics.state(state_of(webhook))
     events = html.td(events_of(webhook)).classes("quiet")
-    delivered = html.td().classes("tight quiet")
+    delivered = html.td().classes("tight quiet").props('data-label="last delivered"')
     _show_delivered(delivered, webhook)
 
     def update(now: Webhook) -> None:
@@ -59,7 +59,7 @@ def _row(webhook: Webhook) -> Callable[[Webhook], None]:
 def _show_delivered(place: html.td, webhook: Webhook) -> None:
     with place:
         if webhook.delivered_at is None:
-            html.span("nothing yet")
+            html.span("never")
         else:
             basics.moment(webhook.delivered_at)
 
@@ -89,20 +89,16 @@ def ask_for(title: str, webhook: Webhook | None = None) -> Question:
             hint="https://example.org/pretext",
         )
         asked.text("description", "What it is for", value=webhook.description if webhook else "", help_="May be left empty.")
-        asked.boxes("events", "It hears of", _choices(), ticked=webhook.events if webhook else (_EVERYTHING,))
+        asked.boxes("events", "It hears of", _boxes(), ticked=webhook.events if webhook else (_EVERYTHING,))
     return asked
 
 
-def _choices() -> Sequence[tuple[str, str]]:
-    """Everything, all of a kind, and each type by itself."""
+def _boxes() -> Sequence[Box]:
+    """Everything; all of a kind; each type by itself."""
     kinds = list(dict.fromkeys(one.partition(".")[0] for one in EVENTS))
-    found = [(_EVERYTHING, "Everything")]
-    for kind in kinds:
-        types = [one for one in EVENTS if one.startswith(f"{kind}.")]
-        if len(types) > 1:
-            found.append((f"{kind}.*", f"{kind}.*, all of these:"))
-        found += [(one, one) for one in types]
-    return found
+    of_kinds = [(kind, tuple(Box(one, one) for one in EVENTS if one.startswith(f"{kind}."))) for kind in kinds]
+    boxes = [Box(f"{kind}.*", f"Everything about {kind}s", types) if len(types) > 1 else types[0] for kind, types in of_kinds]
+    return [Box(_EVERYTHING, "Everything", tuple(boxes))]
 
 
 def chosen_events(given: Given) -> list[str]:

@@ -1,5 +1,6 @@
 """The smallest parts: headings, buttons, states, empty places, troubles, questions."""
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -244,13 +245,18 @@ class Window:
     stays: bool = False
     """Whether Escape does not take it away, either."""
 
+    def __post_init__(self) -> None:
+        self.idle = asyncio.Event()
+        """Whether nothing is under way that has to end before the window is gone, whoever has closed it meanwhile."""
+        self.idle.set()
+
     def __enter__(self) -> Self:
         self._dialog = ui.dialog().props("persistent" if self.stays else "no-backdrop-dismiss")
-        with self._dialog, html.div(role="dialog").classes("dialog") as box:
+        with self._dialog, html.div().classes("dialog"):
             heading_ = html.h2(self.title)
-            box.props.update({"aria-modal": "true", "aria-labelledby": f"c{heading_.id}"})
+            self._dialog.props["aria-labelledby"] = f"c{heading_.id}"
             if self.lead:
-                box.props["aria-describedby"] = f"c{html.p(self.lead).classes('quiet').id}"
+                self._dialog.props["aria-describedby"] = f"c{html.p(self.lead).classes('quiet').id}"
             self.form: Element = html.form().props("novalidate")
         self.form.__enter__()
         return self
@@ -265,16 +271,18 @@ class Window:
     async def shown(self) -> None:
         """Show it until it is closed."""
         await self._dialog
+        await self.idle.wait()
         if not self._dialog.is_deleted:
             self._dialog.delete()
+        ui.run_javascript("page.back()")
 
 
 async def confirmed(title: str, text: str, yes: str) -> bool:
     """Ask before something is done that cannot be undone."""
-    with ui.dialog() as dialog, html.div(role="alertdialog").classes("dialog") as box:
+    with ui.dialog() as dialog, html.div().classes("dialog"):
         asked = html.h2(title)
         said = html.p(text).classes("quiet")
-        box.props.update({"aria-modal": "true", "aria-labelledby": f"c{asked.id}", "aria-describedby": f"c{said.id}"})
+        dialog.props.update({"role": "alertdialog", "aria-labelledby": f"c{asked.id}", "aria-describedby": f"c{said.id}"})
         with html.div().classes("actions end"):
             button("Keep", lambda: dialog.submit(False), look="ghost").props("autofocus")
             button(yes, lambda: dialog.submit(True), look="danger")

@@ -22,7 +22,7 @@ def columns(days: Sequence[tuple[date, Amounts]], series: Sequence[str], shown: 
     with html.figure().classes("daily"):
         with html.div(role="img").classes("daily-plot") as plot:
             plot.props["aria-label"] = told
-            html.span(shown(most)).classes("daily-most small quiet num")
+            html.span(f"{shown(most)} a day").classes("daily-most small quiet num")
             for day, amounts in days:
                 words = ", ".join(f"{name} {shown(amounts[name])}" for name in series if amounts.get(name))
                 with html.div(title=f"{day:%a %d %b}: {words or 'nothing'}").classes("daily-day"):

@@ -27,7 +27,7 @@ class Filters:
         self.chosen = chosen
         self._path, self._show = path, show
         self._lock = asyncio.Lock()
-        self._row: Element = html.div(role="search").classes("filters").props("aria-label=Filters")
+        self._row: Element = html.div(role="search").classes("filters above").props("aria-label=Filters")
         self._place: Element = html.div().classes("filtered")
 
     def select(self, name: str, label: str, choices: Choices) -> None:
@@ -40,7 +40,7 @@ class Filters:
     def day(self, name: str, label: str) -> None:
         """A day."""
         made = self._field(name, label, html.input_)
-        made.props.update({"type": "date", "value": self.chosen[name]})
+        made.props.update({"type": "date", "^value": self.chosen[name]})
 
     def _field(self, name: str, label: str, kind: type[Element]) -> Element:
         with self._row, html.div().classes("filter"):

@@ -41,7 +41,9 @@ class Meter:
         kind = "full" if share >= 1 else "nearly" if share >= _NEARLY else "fine"
         said = f"{self._shown(amount)} of {self._shown(bound)}"
         set_text(self._said, f"{said} · {share:.0%}")
-        set_text(self._note, "" if kind == "fine" else f"{'Used up' if kind == 'full' else 'Nearly used up'}: {self._when_full}")
+        set_text(
+            self._note, "" if kind == "fine" else f"{'Used up:' if kind == 'full' else 'Nearly used up. Then,'} {self._when_full}"
+        )
         if self._bar.props.get("aria-valuetext") == said and self._bar.props.get("data-kind") == kind:
             return
         self._bar.props.update({"aria-valuenow": f"{min(100, 100 * share):.0f}", "aria-valuetext": said, "data-kind": kind})

@@ -21,6 +21,16 @@ Choices = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
+class Box:
+    """Something to tick."""
+
+    value: str
+    text: str
+    parts: "tuple[Box, ...]" = ()
+    """What it takes in, to tick by itself."""
+
+
+@dataclass(frozen=True)
 class Given:
     """What was sent."""
 
@@ -55,8 +65,6 @@ class _Field:
     error: Element
     needed: bool = False
     group: bool = False
-    typed: bool = False
-    """Whether its value is a property of the element, which has to follow what was typed."""
 
 
 @dataclass
@@ -75,13 +83,15 @@ class Question(basics.Window):
         row: Element = html.div().classes("form-row")
         with row:
             caption = html.label(label)
-            made: Element = html.input_(type=kind, name=name, autocomplete="off", value=value, placeholder=hint).classes("field")
+            made: Element = html.input_(type=kind, name=name, autocomplete="off").classes("field")
+            made.props.update({"^value": value} if value else {})  # the attribute: as a property it would undo what is typed
+            made.props.update({"placeholder": hint} if hint else {})
             if not self.fields:
                 made.props["autofocus"] = True
             caption.props["for"] = f"c{made.id}"
             if needed:
                 made.props["aria-required"] = "true"
-            self.fields[name] = _Field(made, self._below(made, help_), needed, typed=True)
+            self.fields[name] = _Field(made, self._below(made, help_), needed)
         return row
 
     def select(
@@ -106,17 +116,24 @@ class Question(basics.Window):
         if on_change is not None:
             made.on("change", lambda event: on_change(str(event.args)), js_handler="(e) => emit(e.target.value)")
 
-    def boxes(self, name: str, label: str, choices: Choices, *, ticked: Sequence[str], help_: str = "") -> None:
-        """Any number of several."""
+    def boxes(self, name: str, label: str, boxes: Sequence[Box], *, ticked: Sequence[str], help_: str = "") -> None:
+        """Any number of several; the parts of one that is ticked are put away."""
         made: Element = html.fieldset().classes("form-row boxes").props("tabindex=-1")
         with made:
             html.legend(label)
             with html.div().classes("box-grid"):
-                for value, text in choices:
-                    with html.label().classes("switch"):
-                        html.input_(type="checkbox", name=name, value=value).props("checked" if value in ticked else "")
-                        html.span(text)
+                for one in boxes:
+                    self._box(name, one, ticked)
             self.fields[name] = _Field(made, self._below(made, help_), needed=True, group=True)
+
+    def _box(self, name: str, box: Box, ticked: Sequence[str]) -> None:
+        with html.label().classes("switch"):
+            html.input_(type="checkbox", name=name, value=box.value).props("checked" if box.value in ticked else "")
+            html.span(box.text)
+        if box.parts:
+            with html.div().classes("box-parts"):
+                for part in box.parts:
+                    self._box(name, part, ticked)
 
     @staticmethod
     def _below(made: Element, help_: str) -> Element:
@@ -147,8 +164,9 @@ class Question(basics.Window):
 
         async def submitted(event: events.GenericEventArguments) -> None:
             nonlocal result
-            if button.props.get("aria-disabled"):
+            if not self.idle.is_set():
                 return
+            self.idle.clear()
             button.props["aria-disabled"] = "true"
             trouble.clear()
             try:
@@ -159,17 +177,14 @@ class Question(basics.Window):
             except WrongError as error:
                 self._say({error.name: str(error)})
             finally:
-                if not button.is_deleted:
-                    button.props.pop("aria-disabled", None)
+                button.props.pop("aria-disabled", None)
+                self.idle.set()
 
         self.form.on("submit", submitted, js_handler="(e) => { e.preventDefault(); emit([...new FormData(e.target).entries()]); }")
         await self.shown()
         return result
 
     async def _sent(self, given: Given, send: Callable[[Given], Awaitable[ResultT]]) -> ResultT:
-        for name, one in self.fields.items():
-            if one.typed:
-                one.element.props["value"] = given.text(name)
         missing = {
             name: "Choose at least one." if one.group else "This is needed."
             for name, one in self.fields.items()

@@ -27,6 +27,7 @@
   }
 
   let visited = 0;
+  let lastInMain = null;
   window.page = {
     theme() {
       const next = THEMES[(THEMES.indexOf(root.dataset.theme || "auto") + 1) % THEMES.length];
@@ -44,6 +45,14 @@
       if (!said) return;
       said.textContent = "";
       requestAnimationFrame(() => (said.textContent = text));
+    },
+    // The focus to where it was before a window came in front of the page; to the heading, if that is gone.
+    back() {
+      setTimeout(() => {
+        if (document.activeElement !== document.body) return;
+        const there = lastInMain?.isConnected && lastInMain.offsetParent;
+        (there ? lastInMain : document.querySelector("main h1"))?.focus({ preventScroll: true });
+      }, 100);
     },
     // To the clipboard, which browsers give only to pages that come over https, or from this machine; elsewhere by the old way.
     async copy(button) {
@@ -87,6 +96,9 @@
   document.addEventListener("DOMContentLoaded", () => {
     const popup = document.getElementById("popup");
     popup?.setAttribute("role", "alert");
+  });
+  document.addEventListener("focusin", (event) => {
+    if (event.target.closest("main")) lastInMain = event.target;
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && document.body.classList.contains("menu-open")) {

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from api.metadata import MetadataChange, changed
-from records.queries.pages import notes_of
+from records.notes import notes_of
 
 NewName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 

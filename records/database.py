@@ -1,6 +1,7 @@
 """The database: SQLite or PostgreSQL behind one set of queries."""
 
 import logging
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -9,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
-from records import outbox, tenancy
+from records import notes, outbox, tenancy
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +37,7 @@ class Database:
         for sessions in (self._reads, self._writes):
             tenancy.guard(sessions)
         outbox.watch(self._writes)
+        notes.watch(self._writes)
 
     @property
     def whole(self) -> "Database":
@@ -72,6 +75,11 @@ class Database:
             session.execute(text("SELECT 1"))
 
 
+def is_full(error: DBAPIError) -> bool:
+    """Whether the database has no room left on its disk."""
+    return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or getattr(error.orig, "sqlstate", None) == "53100"
+
+
 def after_commit(session: Session, action: AfterCommit) -> None:
     """Do something once the transaction is safe, such as waking a worker. Not done if it is rolled back."""
     session.info.setdefault("after_commit", []).append(action)
@@ -81,7 +89,7 @@ def now(session: Session) -> datetime:
     """The database's clock, so that leases do not depend on how well the clocks of several hosts agree."""
     if session.get_bind().dialect.name == "postgresql":
         moment: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
-        return moment
+        return moment.astimezone(UTC)  # the server may have another zone, and the driver has its own name for this one
     return datetime.now(UTC)
 
 

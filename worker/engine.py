@@ -6,17 +6,18 @@ import shutil
 import socket
 import threading
 import time
+from collections import Counter
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from records.blobs import Blobs
 from records.database import Database
 from records.errors import RecordsError
 from records.ids import new_id
 from records.models import Job
-from records.queries import jobs, leases, room, workers
+from records.queries import jobs, leases, origin, room, workers
 from records.queries.leases import Lease
 from records.queue import Wake
 from records.settings import Settings
@@ -24,16 +25,20 @@ from records.states import JobState
 from records.sweep import sweep_uploads
 from records.tenancy import act_for
 from worker.attempt import Attempt
+from worker.clearing import abandoned
+from worker.failures import failure_of
 from worker.hardware import hardware_of
 from worker.kinds import KINDS, Kind, Workplace
+from worker.metrics import Figures
 from worker.spares import Spares
+from worker.sweeper import Sweeper
 
 logger = logging.getLogger(__name__)
 
 _SWEEP_SECONDS = 60
 """Between two looks for uploads that nobody finished in time."""
-
-
+_SLOW_SECONDS = 5.0
+"""A wait for the database that is long for everybody."""
 _LOOKED_AT = 100
 """Waiting jobs that are looked at for one that has room in memory."""
 
@@ -58,8 +63,14 @@ class Engine:
         self._claiming = threading.Lock()
         self._sizes = {"train": settings.workers, "ingest": 1}
         self._free = {lane: threading.Semaphore(size) for lane, size in self._sizes.items()}
+        self._running = Counter[str]()
+        self._counting = threading.Lock()
+        self.figures: Figures | None = None
+        """Told how it goes, if anybody wants to know."""
         self._stopping = threading.Event()
         self._sweep_at = 0.0
+        self._sweeper = Sweeper(settings, database, blobs, self.worker_id, self._stopping)
+        self._reap_from = 0.0
         self._spares = Spares() if settings.warm else None
         self._reaper = threading.Thread(target=self._reap_until_stopped, name="reaper", daemon=True)
 
@@ -67,6 +78,11 @@ class Engine:
     def slots(self) -> int:
         """How many jobs can run at a time."""
         return sum(self._sizes.values())
+
+    def busy(self) -> dict[str, int]:
+        """How many jobs run now, by lane."""
+        with self._counting:
+            return dict(self._running)
 
     @property
     def _told_slots(self) -> dict[str, int]:
@@ -89,6 +105,7 @@ class Engine:
         self._stopping.set()
         if self._reaper.is_alive():
             self._reaper.join()
+        self._sweeper.close()
         if self._spares is not None:
             self._spares.close()
         try:
@@ -128,9 +145,13 @@ class Engine:
                 return False
             attempt = self._claim(job_id)
         if attempt is not None:
+            with self._counting:
+                self._running[lane] += 1
             try:
                 attempt.run()
             finally:
+                with self._counting:
+                    self._running[lane] -= 1
                 if self._spares is not None:
                     self._spares.refill()
         return True
@@ -152,21 +173,29 @@ class Engine:
             job = leases.claim(session, job_id, self.worker_id, self._settings.lease_seconds)
             if job is None:
                 return None
-            kind, place = KINDS[job.kind](), self._place(job)
+            kind, place = KINDS[job.kind](), self._workplace(job)
             try:
+                place.make()
                 act_for(session, job.project_id)
                 arguments = kind.prepare(session, job, place)
-            except (RecordsError, OSError) as error:
-                code = error.code if isinstance(error, RecordsError) else "storage_failed"
-                trouble = {"code": code, "message": str(error)}
+            except DBAPIError:
+                raise
+            except Exception as error:  # noqa: BLE001  whatever it is, the job must not be claimed again and again before all others
+                trouble = failure_of(error)
                 kind.on_end(session, job, trouble)
                 leases.end(session, job, JobState.FAILED, error=trouble)
+                place.remove()
                 return None
             session.flush()
-            return self._attempt(Lease(job.id, job.attempt), kind, place, arguments)
+            about = {"job_id": job.id, "attempt": job.attempt, "project_id": job.project_id, "kind": job.kind}
+            about["request_id"] = origin.of(session, job.id).get("request_id")
+            if self.figures is not None:
+                first = job.started_at if job.attempt == 1 else None
+                waited = None if first is None else (first - job.created_at).total_seconds()
+                self.figures.began(job.kind, waited)
+            return self._attempt(Lease(job.id, job.attempt), kind, place, arguments, about)
 
-    def _attempt(self, lease: Lease, kind: Kind, place: Workplace, arguments: list[str]) -> Attempt:
-        logger.info("%s: attempt %d begins", lease.job_id, lease.attempt)
+    def _attempt(self, lease: Lease, kind: Kind, place: Workplace, arguments: list[str], about: dict[str, Any]) -> Attempt:
         return Attempt(
             self._database,
             self._blobs,
@@ -177,14 +206,19 @@ class Engine:
             arguments=arguments,
             spares=self._spares if kind.lane == "train" else None,
             stopping=self._stopping,
+            about=about,
+            figures=self.figures,
         )
 
-    def _place(self, job: Job) -> Workplace:
+    def _workplace(self, job: Job) -> Workplace:
         folder = self.scratch / f"{job.id}-{job.attempt}"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
         return Workplace(
-            folder=folder, blobs=self._blobs, settings=self._settings, device=self._device, device_name=self._hardware.name
+            folder=folder,
+            database=self._database,
+            blobs=self._blobs,
+            settings=self._settings,
+            device=self._device,
+            device_name=self._hardware.name,
         )
 
     @property
@@ -200,22 +234,24 @@ class Engine:
         """Remove what killed workers of this host have left behind."""
         root = self._settings.scratch
         root.mkdir(parents=True, exist_ok=True)
-        for folder in root.glob("worker_*-*"):
-            if not Path(f"/proc/{folder.name.rpartition('-')[2]}").exists():
-                shutil.rmtree(folder, ignore_errors=True)
+        for folder in abandoned(root):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _reap_until_stopped(self) -> None:
         pause = 0.0
         while not self._stopping.wait(pause):
+            pause = self._settings.reaper_seconds
             try:
                 self._reap()
-                pause = self._settings.reaper_seconds
-            except DBAPIError as error:
+            except SQLAlchemyError as error:
                 # The others could not renew their leases either; they get the time to, before any lease is called expired.
                 logger.warning("the database is away: %s", error)
                 pause = self._settings.lease_seconds
+            except OSError as error:
+                logger.warning("the worker cannot look after everything: %s", error)
 
     def _reap(self) -> None:
+        began = time.monotonic()
         with self._database.write() as session:
             workers.seen(
                 session,
@@ -227,7 +263,8 @@ class Engine:
                 device_name=self._hardware.name,
                 memory_bytes=self._hardware.memory_bytes,
             )
-            leases.reap(session, max_failures=self._settings.max_failures)
+            if self._others_could_renew(began):
+                leases.reap(session, max_failures=self._settings.max_failures)
         for lane, free in self._free.items():
             if free.acquire(blocking=False):
                 free.release()
@@ -235,6 +272,18 @@ class Engine:
         if time.monotonic() >= self._sweep_at:
             self._sweep_at = time.monotonic() + _SWEEP_SECONDS
             sweep_uploads(self._database, self._blobs)
+        self._sweeper.look()
+
+    def _others_could_renew(self, began: float) -> bool:
+        """Whether a lease that has expired tells of a lost worker.
+
+        Whoever waited long for the database waited beside all the others, whose heartbeats may come right behind: then nobody is
+        called lost for the length of a lease.
+        """
+        now = time.monotonic()
+        if now - began > min(self._settings.lease_seconds / 2, _SLOW_SECONDS):
+            self._reap_from = now + self._settings.lease_seconds
+        return now >= self._reap_from
 
     def _wake_for_waiting(self, lane: str) -> None:
         with self._claiming:

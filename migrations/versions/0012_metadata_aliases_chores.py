@@ -15,7 +15,37 @@ depends_on = None
 
 Json = sa.JSON().with_variant(postgresql.JSONB(), 'postgresql')
 NOTED = {'api_keys': 'metadata', 'members': 'metadata', 'projects': 'metadata', 'uploads': 'notes'}
-JOBS_BY = ('state', 'kind', 'task', 'created_at')
+NOTED_BEFORE = tuple((table, 'metadata') for table in ('jobs', 'datasets', 'models', 'evaluations', 'embeddings', 'webhooks'))
+OF_PROJECT = ['project_id', 'id']
+INDEXES = [
+    ('jobs', 'ix_jobs_project_id_id', [*OF_PROJECT, 'created_at'], OF_PROJECT),
+    ('audit_entries', 'ix_audit_entries_project_id_id', [*OF_PROJECT, 'at'], OF_PROJECT),
+    *(('jobs', f'ix_jobs_project_id_{column}', ['project_id', column, 'id'], None) for column in ('state', 'kind', 'task')),
+    ('jobs', 'ix_jobs_dataset_id', ['dataset_id', *OF_PROJECT], ['dataset_id']),
+    ('jobs', 'ix_jobs_model_id', ['model_id', *OF_PROJECT], None),
+    ('jobs', 'ix_jobs_retry_of', ['retry_of', *OF_PROJECT], ['retry_of']),
+    *(('models', f'ix_models_project_id_{column}', ['project_id', column, 'id'], None) for column in ('task', 'name')),
+    *(('models', f'ix_models_{column}', [column, *OF_PROJECT], None) for column in ('dataset_id', 'made_from')),
+    *(('datasets', f'ix_datasets_project_id_{column}', ['project_id', column, 'id'], None) for column in ('state', 'name')),
+    *(
+        (table, f'ix_{table}_{column}', [column, *OF_PROJECT], [column])
+        for table in ('evaluations', 'embeddings')
+        for column in ('model_id', 'dataset_id')
+    ),
+]
+"""Each with its table, its columns, and those that it had before."""
+ENTRIES = {
+    'sqlite': (
+        'INSERT INTO notes (record_id, key, kind, value, project_id) '
+        "SELECT {table}.id, entry.key, '{table}', entry.value, {table}.project_id FROM {table}, json_each({table}.{column}) AS entry "
+        'WHERE length(entry.key) <= 40 AND length(entry.value) <= 500'
+    ),
+    'postgresql': (
+        'INSERT INTO notes (record_id, key, kind, value, project_id) '
+        "SELECT {table}.id, entry.key, '{table}', entry.value, {table}.project_id FROM {table}, jsonb_each_text({table}.{column}) AS entry "
+        'WHERE length(entry.key) <= 40 AND length(entry.value) <= 500'
+    ),
+}
 TASK = {'sqlite': "json_extract(spec, '$.task.name')", 'postgresql': "spec -> 'task' ->> 'name'"}
 
 
@@ -50,19 +80,30 @@ def upgrade() -> None:
     with op.batch_alter_table('jobs', schema=None) as batch_op:
         batch_op.add_column(sa.Column('task', sa.String(length=40), nullable=True))
     op.execute(f'UPDATE jobs SET task = {TASK[dialect]}')
-    op.drop_index('ix_jobs_dataset_id', 'jobs')
-    op.create_index('ix_jobs_dataset_id', 'jobs', ['dataset_id', 'id'])
-    op.create_index('ix_jobs_model_id', 'jobs', ['model_id', 'id'])
-    for column in JOBS_BY:
-        op.create_index(f'ix_jobs_project_id_{column}', 'jobs', ['project_id', column, 'id'])
+    for table, name, columns, before in INDEXES:
+        if before:
+            op.drop_index(name, table)
+        op.create_index(name, table, columns)
+    op.create_table(
+        'notes',
+        sa.Column('record_id', sa.String(length=40), nullable=False),
+        sa.Column('key', sa.String(length=40), nullable=False),
+        sa.Column('kind', sa.String(length=40), nullable=False),
+        sa.Column('value', sa.String(length=500), nullable=False),
+        sa.Column('project_id', sa.String(length=40), nullable=False),
+        sa.PrimaryKeyConstraint('record_id', 'key', name=op.f('pk_notes')),
+    )
+    for table, column in NOTED_BEFORE:
+        op.execute(ENTRIES[dialect].format(table=table, column=column))
+    op.create_index('ix_notes_project_id', 'notes', ['project_id', 'kind', 'key', 'value', 'record_id'])
 
 
 def downgrade() -> None:
-    for column in JOBS_BY:
-        op.drop_index(f'ix_jobs_project_id_{column}', 'jobs')
-    op.drop_index('ix_jobs_model_id', 'jobs')
-    op.drop_index('ix_jobs_dataset_id', 'jobs')
-    op.create_index('ix_jobs_dataset_id', 'jobs', ['dataset_id'])
+    op.drop_table('notes')
+    for table, name, _, before in reversed(INDEXES):
+        op.drop_index(name, table)
+        if before:
+            op.create_index(name, table, before)
     with op.batch_alter_table('jobs', schema=None) as batch_op:
         batch_op.drop_column('task')
     for table, column in NOTED.items():

@@ -14,6 +14,7 @@ from records.models.log import JobLog
 from records.models.measurement import Measurement
 from records.models.metric import JobMetric
 from records.models.model import Model, ModelFile
+from records.models.note import Note
 from records.models.picture import JobPicture
 from records.models.project import DEFAULT_PROJECT, Member, Project, Usage
 from records.models.upload import Upload
@@ -39,6 +40,7 @@ __all__ = [
     "Model",
     "ModelAlias",
     "ModelFile",
+    "Note",
     "Owned",
     "Project",
     "Upload",

@@ -13,7 +13,7 @@ class AuditEntry(Owned, Base):
     """Something that was done, or refused for want of rights, over HTTP. Written in the same transaction as what it tells of."""
 
     __tablename__ = "audit_entries"
-    __table_args__ = (Index("ix_audit_entries_project_id_id", "project_id", "id"),)
+    __table_args__ = (Index("ix_audit_entries_project_id_id", "project_id", "id", "at"),)
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     at: Mapped[datetime]

@@ -15,14 +15,13 @@ class Job(Owned, Base):
     __tablename__ = "jobs"
     __table_args__ = (
         Index("ix_jobs_state_kind", "state", "kind"),
-        Index("ix_jobs_dataset_id", "dataset_id", "id"),
-        Index("ix_jobs_model_id", "model_id", "id"),
+        Index("ix_jobs_dataset_id", "dataset_id", "project_id", "id"),
+        Index("ix_jobs_model_id", "model_id", "project_id", "id"),
         Index("ix_jobs_project_id_state", "project_id", "state", "id"),
         Index("ix_jobs_project_id_kind", "project_id", "kind", "id"),
         Index("ix_jobs_project_id_task", "project_id", "task", "id"),
-        Index("ix_jobs_project_id_created_at", "project_id", "created_at", "id"),
-        Index("ix_jobs_project_id_id", "project_id", "id"),
-        Index("ix_jobs_retry_of", "retry_of"),
+        Index("ix_jobs_project_id_id", "project_id", "id", "created_at"),
+        Index("ix_jobs_retry_of", "retry_of", "project_id", "id"),
         UniqueConstraint("project_id", "idempotency_key", name="uq_jobs_project_id"),
     )
 

@@ -28,6 +28,10 @@ class Model(Owned, Base):
     __tablename__ = "models"
     __table_args__ = (
         Index("ix_models_project_id_id", "project_id", "id"),
+        Index("ix_models_project_id_task", "project_id", "task", "id"),
+        Index("ix_models_project_id_name", "project_id", "name", "id"),
+        Index("ix_models_dataset_id", "dataset_id", "project_id", "id"),
+        Index("ix_models_made_from", "made_from", "project_id", "id"),
         UniqueConstraint("project_id", "idempotency_key", name="uq_models_project_id"),
     )
 

@@ -50,8 +50,12 @@ def page(
 
 
 def make(session: Session, name: str, model_id: str) -> ModelAlias | None:
-    """Make an alias; None if somebody else has made one of this name in the same moment."""
-    session.execute(select(Model.id).where(Model.id == model_id).with_for_update(read=True))
+    """Make an alias; None if somebody else has made one of this name in the same moment.
+
+    Raises:
+        NotFoundError: the model was deleted meanwhile.
+    """
+    _hold(session, model_id)
     moment = now(session)
     alias = ModelAlias(id=new_id("alias"), name=name, model_id=model_id, created_at=moment, updated_at=moment)
     try:
@@ -63,12 +67,22 @@ def make(session: Session, name: str, model_id: str) -> ModelAlias | None:
 
 
 def move(session: Session, alias: ModelAlias, model_id: str) -> None:
-    """Have an alias, which is locked, stand for another model."""
-    session.execute(select(Model.id).where(Model.id == model_id).with_for_update(read=True))
+    """Have an alias, which is locked, stand for another model.
+
+    Raises:
+        NotFoundError: the model was deleted meanwhile.
+    """
+    _hold(session, model_id)
     if alias.model_id != model_id:
         alias.model_id = model_id
         alias.updated_at = now(session)
     session.flush()
+
+
+def _hold(session: Session, model_id: str) -> None:
+    """Keep a model from being deleted before the transaction ends."""
+    if session.scalar(select(Model.id).where(Model.id == model_id).with_for_update(read=True)) is None:
+        raise NotFoundError.of("model", model_id, "model_id")
 
 
 def of_model(session: Session, model_id: str) -> list[str]:

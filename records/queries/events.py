@@ -1,7 +1,9 @@
 """Events and metrics of jobs."""
 
+import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +14,18 @@ from sqlalchemy.orm import Session
 from records import outbox
 from records.database import now
 from records.models import Job, JobEvent, JobMetric
+
+_MOST_IDS = 500
+"""In one question: PostgreSQL and SQLite both bound the parameters of a statement."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """As much of a job as tells whether there is something new."""
+
+    state: str
+    last_event: int
+    progress: dict[str, Any] | None
 
 
 def add(session: Session, job_id: str, attempt: int, found: Sequence[tuple[str, dict[str, Any]]]) -> None:
@@ -28,6 +42,22 @@ def add(session: Session, job_id: str, attempt: int, found: Sequence[tuple[str, 
     session.execute(insert(JobEvent), rows)
 
 
+def are_there(session: Session, job_id: str, attempt: int, found: Sequence[tuple[str, dict[str, Any]]], *, after: int) -> bool:
+    """Whether these events of an attempt follow each other somewhere behind a number."""
+    if not found:
+        return True
+    of_attempt = select(JobEvent.seq, JobEvent.type, JobEvent.data).where(
+        JobEvent.job_id == job_id, JobEvent.attempt == attempt, JobEvent.seq > after
+    )
+    rows = {seq: (type_, data) for seq, type_, data in session.execute(of_attempt)}
+    batch = [(type_, _as_stored(data)) for type_, data in found]
+    return any(all(rows.get(first + place) == event for place, event in enumerate(batch)) for first in rows)
+
+
+def _as_stored(data: dict[str, Any]) -> Any:
+    return json.loads(json.dumps(data))
+
+
 def state(session: Session, job: Job, **more: Any) -> None:
     """Note that a job has gone to the state that it is in, for its events and for webhooks."""
     outbox.note_job(session, job)
@@ -39,6 +69,15 @@ def page(session: Session, job_id: str, *, after: int, limit: int) -> tuple[list
     query = select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.seq > after).order_by(JobEvent.seq).limit(limit + 1)
     found = list(session.scalars(query))
     return found[:limit], len(found) > limit
+
+
+def heads(session: Session, job_ids: Sequence[str]) -> dict[str, Head]:
+    """How some jobs stand, by their ids; those that are gone are left out."""
+    found: dict[str, Head] = {}
+    for start in range(0, len(job_ids), _MOST_IDS):
+        query = select(Job.id, Job.state, Job.last_event, Job.progress).where(Job.id.in_(job_ids[start : start + _MOST_IDS]))
+        found |= {job_id: Head(state, last, progress) for job_id, state, last, progress in session.execute(query)}
+    return found
 
 
 def put_metrics(session: Session, job_id: str, attempt: int, found: Sequence[dict[str, Any]]) -> None:

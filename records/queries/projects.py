@@ -126,6 +126,9 @@ def delete(session: Session, project_id: str) -> list[str]:
     for table in reversed(Base.metadata.sorted_tables):  # those that refer to others first
         if "project_id" not in table.c or table.name == Usage.__tablename__:
             continue
+        if "id" not in table.c:
+            session.execute(table.delete().where(table.c.project_id == project_id))
+            continue
         gone = session.scalars(table.delete().where(table.c.project_id == project_id).returning(table.c.id))
         blobs += [f"{table.name}/{id_}" for id_ in gone]
     session.delete(project)

@@ -48,8 +48,7 @@ def create(
         size: its bytes.
         meta: `Upload-Metadata` as it was sent.
         hours: how long it may be silent.
-        most: bound for the number of uploads that no dataset was made of yet. Two that are announced in the same moment may both
-            go through on PostgreSQL.
+        most: bound for the number of uploads that no dataset was made of yet. Kept to by those alone who hold the project.
         most_bytes: bound for the bytes of those.
         notes: the uploader's metadata.
 

@@ -155,7 +155,8 @@ class TestEvents:
         job = client.post("/v1/jobs", json=request_body).json()
         client.post(f"/v1/jobs/{job['id']}/cancel")
         first = client.get(f"/v1/jobs/{job['id']}/events", params={"limit": 1}).json()
-        assert (first["has_more"], first["data"][0]["data"]) == (True, {"state": "queued"})
+        told = first["data"][0]["data"]
+        assert (first["has_more"], told) == (True, {"state": "queued", "request_id": told["request_id"]})
         rest = client.get(f"/v1/jobs/{job['id']}/events", params={"after": 1}).json()
         assert (rest["has_more"], [event["data"]["state"] for event in rest["data"]]) == (False, ["cancelled"])
 

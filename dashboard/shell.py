@@ -113,10 +113,12 @@ def _shown(page: Page, built: asyncio.Event) -> Callable[..., Awaitable[None]]:
 def _closed(page: Page, rights: Rights) -> None:
     """Say who may see a page, and how to go on."""
     basics.heading(page.title)
-    needed = "of administrators of the whole server" if page.needs == "operator" else f"with the scope “{page.needs}”"
+    needed, whom = f"with the scope “{page.needs}”", f"of “{rights.project}”"
+    if page.needs == "operator":
+        needed, whom = "of administrators of the whole server", "of the server"
     text = (
         f"It is for keys {needed}. Yours, “{rights.key_name}”, is for “{rights.scope}”. Sign out and in again with another key, "
-        f"or ask an administrator of “{rights.project}” for one."
+        f"or ask an administrator {whom} for one."
     )
     with basics.empty("Your key may not see this page", text, "keys"):
         basics.link("To the datasets", "/datasets", look="button")

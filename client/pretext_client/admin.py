@@ -68,6 +68,10 @@ class Members:
         """Take somebody in."""
         return self._http.value(_post("/v1/members", {"name": name, "role": role, "email": email}), Member)
 
+    def update(self, member_id: str, **changes: Any) -> Member:
+        """Change their `name`, `email` or `role`; what is left out stays. A role below what their keys are for is refused."""
+        return self._http.value(Call("PATCH", _path("members", member_id), json=changes), Member)
+
     def delete(self, member_id: str) -> None:
         """Let somebody go, and revoke their keys."""
         self._http.json(Call("DELETE", _path("members", member_id)))
@@ -86,6 +90,10 @@ class Keys:
     def current(self) -> Key:
         """The key that asks; any key may."""
         return self._http.value(Call("GET", "/v1/keys/current"), Key)
+
+    def get(self, key_id: str) -> Key:
+        """Read a key, without what it is."""
+        return self._http.value(Call("GET", _path("keys", key_id)), Key)
 
     def create(
         self,
@@ -109,6 +117,10 @@ class Keys:
         """
         asked = {"name": name, "scope": scope, "member_id": member_id, "expires_at": _written(expires_at)}
         return self._http.value(_post("/v1/keys", asked, {"project_id": project_id}), Key)
+
+    def update(self, key_id: str, **changes: Any) -> Key:
+        """Change its `name`. What it is for does not change: make another, and revoke this one."""
+        return self._http.value(Call("PATCH", _path("keys", key_id), json=changes), Key)
 
     def revoke(self, key_id: str) -> Key:
         """Accept a key no longer."""

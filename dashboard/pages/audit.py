@@ -24,6 +24,8 @@ async def build(action: str = "", key: str = "", outcome: str = "", since: str =
     """The log, with filters."""
     keys = await ask(lambda pretext: {one.id: _name(one) for one in islice(pretext.keys.list(), _MOST)})
     members = await ask(lambda pretext: {one.id: one.name for one in islice(pretext.members.list(), _MOST)})
+    if key:
+        keys.setdefault(key, key)  # what the list is narrowed by has to be among what can be chosen
     basics.heading("Audit", "Who did what, and what was refused for want of rights, the newest first.")
     chosen = {
         "action": action if action in actions.WORDS else "",

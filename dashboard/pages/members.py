@@ -1,6 +1,7 @@
 """Members: who may work in the project, and by which keys."""
 
 from collections.abc import Callable
+from typing import Any
 
 from nicegui import html, ui
 from pretext_client.types import Member
@@ -45,6 +46,7 @@ def _row(member: Member, listing: Listing[Member]) -> Callable[[Member], None]:
     with html.td().classes("tight of-buttons"), html.div().classes("actions"):
         keys = basics.link("Keys", f"/keys?member={member.id}", look="button small-button")
         keys.props["aria-label"] = f"Keys of {member.name}"
+        basics.button("Change", lambda: _change(member.id, listing), look="small-button", label=f"Change {member.name}")
         basics.button("Remove", lambda: _remove(member, listing), look="danger small-button", label=f"Remove {member.name}")
 
     def update(now: Member) -> None:
@@ -55,21 +57,44 @@ def _row(member: Member, listing: Listing[Member]) -> Callable[[Member], None]:
     return update
 
 
+def _ask_for(title: str, member: Member | None = None) -> Question:
+    """The fields of a member, as they are now."""
+    with Question(title) as asked:
+        name, email, role = (member.name, member.email or "", member.role) if member else ("", "", "write")
+        asked.text("name", "Name", help_="Of a person, or of a program.", value=name, needed=True)
+        where = "Where they can be reached; the server sends no mail. May be left empty."
+        asked.text("email", "E-mail", help_=where, value=email, kind="email")
+        asked.select("role", "Their keys may, at most", up_to("admin"), chosen=role)
+    return asked
+
+
+def _given(given: Given) -> dict[str, Any]:
+    return {"name": given.text("name"), "role": given.text("role"), "email": given.text("email") or None}
+
+
 async def _add() -> None:
-    with Question("Add a member") as asked:
-        asked.text("name", "Name", help_="Of a person, or of a program.", needed=True)
-        asked.text("email", "E-mail", help_="Where they can be reached; the server sends no mail. May be left empty.", kind="email")
-        asked.select("role", "Their keys may, at most", up_to("admin"), chosen="write")
+    asked = _ask_for("Add a member")
 
     async def send(given: Given) -> Member:
-        return await ask(
-            lambda pretext: pretext.members.create(given.text("name"), role=given.text("role"), email=given.text("email") or None)
-        )
+        return await ask(lambda pretext: pretext.members.create(**_given(given)))
 
     made = await asked.answered("Add", send)
     if made is not None:
         notice(f"“{made.name}” is a member now. Make a key for them next.")
         ui.navigate.to(f"/keys?member={made.id}")
+
+
+async def _change(member_id: str, listing: Listing[Member]) -> None:
+    with told():
+        member = await ask(lambda pretext: pretext.members.get(member_id))
+        asked = _ask_for(f"Change “{member.name}”", member)
+
+        async def send(given: Given) -> Member:
+            return await ask(lambda pretext: pretext.members.update(member_id, **_given(given)))
+
+        if await asked.answered("Change", send) is not None:
+            notice("The member is changed.")
+            await listing.refresh()
 
 
 async def _remove(member: Member, listing: Listing[Member]) -> None:

@@ -26,7 +26,7 @@ _DEVICES = {"cuda": "GPU", "cpu": "CPU"}
 async def build(project: str = "") -> None:
     """Quotas, then what is stored and what was computed. The server's administrators can look at any project."""
     shown = await ask(lambda pretext: pretext.projects.get(project) if project else pretext.projects.current())
-    with basics.heading("Usage", f"What “{shown.name}” stores and computes, and how much of it it may."):
+    with basics.heading("Usage", f"What “{shown.name}” stores and computes, against its quotas."):
         if session().rights.allow("operator"):
             await _choice(shown)
     board = _Board(shown)
@@ -59,9 +59,10 @@ class _Board:
 
     def __init__(self, project: Project) -> None:
         self._id = project.id
+        self._own = project.name == session().rights.project
         self._last: Usage | None = None
         with basics.card("Quotas"):
-            _who_sets_them()
+            _who_sets_them(project.id)
             self._bytes = Meter(
                 "Storage", words.size, "uploads and trainings are refused. Delete datasets or models, or have it raised."
             )
@@ -89,37 +90,38 @@ class _Board:
         if self._last is None or self._last.stored != usage.stored:
             self._stored.clear()
             with self._stored:
-                _stored(usage)
+                _stored(usage, own=self._own)
         if self._last is None or self._last.days != usage.days:
             self._days.clear()
             with self._days:
-                _days(usage)
+                _days(usage, own=self._own)
         self._last = usage
 
 
-def _who_sets_them() -> None:
+def _who_sets_them(project_id: str) -> None:
     with html.p().classes("quiet"):
         if session().rights.allow("operator"):
             html.span("You set them by ")
-            html.code("pretext projects update")
+            html.code(f"pretext projects update {project_id}")
         else:
             html.span("Administrators of the whole server set them.")
 
 
-def _stored(usage: Usage) -> None:
+def _stored(usage: Usage, *, own: bool) -> None:
     amounts = [(words.named(name), float(size)) for name, size in usage.stored.items() if name != "total" and size]
     if not amounts:
-        with basics.empty("Nothing is stored yet", "Upload pictures, and what they take is shown here.", "datasets"):
-            basics.link("Upload pictures", "/datasets", look="button")
+        with basics.empty("Nothing is stored yet", "Uploaded pictures, and what is made of them, count here.", "datasets"):
+            if own:
+                basics.link("Upload pictures", "/datasets", look="button")
         return
     bars(sorted(amounts, key=lambda one: -one[1]), words.size)
 
 
-def _days(usage: Usage) -> None:
+def _days(usage: Usage, *, own: bool) -> None:
     if not usage.days:
-        with basics.empty("No job has ended yet", "Train an encoder, and its time is shown here.", "jobs"):
-            can_train = session().rights.allow("write")
-            basics.link("New job" if can_train else "To the jobs", "/new-job" if can_train else "/jobs", look="button")
+        with basics.empty("No job has ended yet", "Trainings, and all other jobs, count here once they end.", "jobs"):
+            if own:
+                basics.link("New job", "/new-job", look="button")
         return
     by_day: dict[date, dict[str, float]] = defaultdict(dict)
     attempts = 0

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 from nicegui import html, ui
+from pretext_client import PretextError
 from pretext_client.webhooks import Delivery, Webhook
 
 from dashboard import words
-from dashboard.calls import ask, notice, rebuild, told
+from dashboard.calls import Trouble, ask, notice, rebuild, to_sign_in, told
 from dashboard.pages.base import Page
 from dashboard.pages.webhooks import ask_for, chosen_events, events_of, show_secret, state_of
 from dashboard.parts import basics
@@ -17,9 +18,11 @@ from dashboard.parts.questions import Given, Question
 _STATES = ("pending", "sending", "delivered", "failed")
 _KEPT = (("24", "For a day"), ("168", "For a week"), ("0", "No longer"))
 
+_LAST = 25
+_LOOK_SECONDS = 3.0
 _WHAT_NOW = (
-    "The deliveries below say what your server answered. They are sent again by themselves, for three days; a webhook that has "
-    "failed for five days is disabled."
+    "Everything is sent again by itself, for three days; a webhook that has failed for five days is disabled. Once your server "
+    "is mended, send a test, or send again what is below."
 )
 
 
@@ -35,8 +38,10 @@ async def build(webhook_id: str, state: str = "") -> None:
         else:
             basics.button("Enable", lambda: _set_enabled(webhook, enabled=True), look="primary")
         basics.button("Delete", lambda: _delete(webhook), look="danger", icon_name="trash")
-    _warnings(webhook)
-    _facts(webhook)
+    place = html.div().classes("filtered")
+    with place:
+        await _how_it_goes(webhook)
+    _follow(webhook, place)
     await _deliveries(webhook, state if state in _STATES else "")
 
 
@@ -44,15 +49,56 @@ def _lead(webhook: Webhook) -> str:
     return webhook.url if webhook.description else f"Made {words.ago(webhook.created_at)}."
 
 
-def _warnings(webhook: Webhook) -> None:
+async def _how_it_goes(webhook: Webhook) -> None:
+    failed = await _last_failed(webhook) if webhook.failing_since is not None else None
+    _warnings(webhook, failed)
+    _facts(webhook)
+
+
+def _follow(webhook: Webhook, place: html.div) -> None:
+    """Bring what is said of it up to date. What can be done with it depends on whether it is enabled."""
+    known = webhook
+
+    async def look() -> None:
+        nonlocal known
+        try:
+            now = await ask(lambda pretext: pretext.webhooks.get(webhook.id))
+            if now.enabled != known.enabled:
+                await rebuild()
+            elif now != known:
+                known = now
+                place.clear()
+                with place:
+                    await _how_it_goes(now)
+        except PretextError as error:  # the next look may find the server again
+            if Trouble.of(error).signed_out:
+                to_sign_in()
+
+    ui.timer(_LOOK_SECONDS, look, immediate=False)
+
+
+async def _last_failed(webhook: Webhook) -> Delivery | None:
+    """The newest delivery that was tried in vain, with its attempts; None if none of the last few was."""
+    last = await ask(lambda pretext: list(pretext.webhooks.deliveries(webhook.id, limit=_LAST)))
+    failed = next((one for one in last if one.state != "delivered" and one.attempts), None)
+    return await ask(lambda pretext: pretext.webhooks.delivery(webhook.id, failed.id)) if failed is not None else None
+
+
+def _warnings(webhook: Webhook, failed: Delivery | None) -> None:
     if not webhook.enabled:
         with html.div().classes("banner"):
             because = f": {webhook.disabled_because}" if webhook.disabled_because else ""
             html.p(f"It is disabled{because}. What happens meanwhile is not sent. Enable it to go on.")
     elif webhook.failing_since is not None:
         with html.div().classes("banner bad"):
-            since = words.ago(webhook.failing_since).removesuffix(" ago")
-            html.p(f"Nothing was taken for {since}. {_WHAT_NOW}")
+            with html.p():
+                html.span("Every attempt fails; the first one that did was ")
+                basics.moment(webhook.failing_since)
+            if failed is not None and failed.log and failed.log[-1].error:
+                with html.p():
+                    html.span(f"What last failed: {failed.log[-1].error}, of ")
+                    html.a(failed.type, href=f"/webhooks/{webhook.id}/{failed.id}")
+            html.p(_WHAT_NOW)
 
 
 def _facts(webhook: Webhook) -> None:

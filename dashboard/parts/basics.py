@@ -288,4 +288,5 @@ async def confirmed(title: str, text: str, yes: str) -> bool:
             button(yes, lambda: dialog.submit(True), look="danger")
     answer = await dialog
     dialog.delete()
+    ui.run_javascript("page.back()")
     return bool(answer)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 WORDS = {
     "read": "Read: look and download",
     "write": "Write: upload, train and delete, too",
-    "admin": "Admin: keys, members and webhooks, too",
+    "admin": "Admin: manage the project, too",
 }
 """By scope, the narrowest first."""
 

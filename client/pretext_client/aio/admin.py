@@ -69,6 +69,10 @@ class AsyncMembers:
         """Take somebody in."""
         return await self._http.value(_post("/v1/members", {"name": name, "role": role, "email": email}), Member)
 
+    async def update(self, member_id: str, **changes: Any) -> Member:
+        """Change their `name`, `email` or `role`; what is left out stays. A role below what their keys are for is refused."""
+        return await self._http.value(Call("PATCH", _path("members", member_id), json=changes), Member)
+
     async def delete(self, member_id: str) -> None:
         """Let somebody go, and revoke their keys."""
         await self._http.json(Call("DELETE", _path("members", member_id)))
@@ -87,6 +91,10 @@ class AsyncKeys:
     async def current(self) -> Key:
         """The key that asks; any key may."""
         return await self._http.value(Call("GET", "/v1/keys/current"), Key)
+
+    async def get(self, key_id: str) -> Key:
+        """Read a key, without what it is."""
+        return await self._http.value(Call("GET", _path("keys", key_id)), Key)
 
     async def create(
         self,
@@ -110,6 +118,10 @@ class AsyncKeys:
         """
         asked = {"name": name, "scope": scope, "member_id": member_id, "expires_at": _written(expires_at)}
         return await self._http.value(_post("/v1/keys", asked, {"project_id": project_id}), Key)
+
+    async def update(self, key_id: str, **changes: Any) -> Key:
+        """Change its `name`. What it is for does not change: make another, and revoke this one."""
+        return await self._http.value(Call("PATCH", _path("keys", key_id), json=changes), Key)
 
     async def revoke(self, key_id: str) -> Key:
         """Accept a key no longer."""

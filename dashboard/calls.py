@@ -90,9 +90,8 @@ def told() -> Iterator[None]:
 
 def notice(text: str, *, bad: bool = False) -> None:
     """A short message at the edge of the page, which screen readers read out."""
-    ui.notify(
-        text, type="negative" if bad else "positive", position="bottom-right", timeout=9000 if bad else 4000, close_button="✕"
-    )
+    looks = "notice bad" if bad else "notice"  # Quasar's own types have colours that no style of ours is stronger than
+    ui.notify(text, classes=looks, position="bottom-right", timeout=9000 if bad else 4000, close_button="✕")
 
 
 def to_sign_in() -> None:

@@ -1,6 +1,22 @@
 """The pages, in the order of the navigation. To add one, see CONTRIBUTING.md, "Add a page"."""
 
-from dashboard.pages import dataset, datasets, job, jobs, model, models, new_job, workers
+from dashboard.pages import (
+    audit,
+    dataset,
+    datasets,
+    delivery,
+    job,
+    jobs,
+    keys,
+    members,
+    model,
+    models,
+    new_job,
+    usage,
+    webhook,
+    webhooks,
+    workers,
+)
 from dashboard.pages.base import Page
 
 PAGES: tuple[Page, ...] = (
@@ -11,6 +27,13 @@ PAGES: tuple[Page, ...] = (
     job.PAGE,
     models.PAGE,
     model.PAGE,
+    usage.PAGE,
+    keys.PAGE,
+    members.PAGE,
+    webhooks.PAGE,
+    webhook.PAGE,
+    delivery.PAGE,
+    audit.PAGE,
     workers.PAGE,
 )
 

@@ -1,12 +1,12 @@
 """Counts of classes as bars, of which each is a line that can be read out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from nicegui import html
 
 
-def bars(counts: Sequence[tuple[str, float]]) -> None:
-    """Names, bars and numbers, in the order given."""
+def bars(counts: Sequence[tuple[str, float]], shown: Callable[[float], str] = "{:,.0f}".format) -> None:
+    """Names, bars and numbers, in the order given. `shown` writes a number."""
     most = max((number for _, number in counts), default=0) or 1
     with html.ul().classes("counts"):
         for name, number in counts:
@@ -14,4 +14,4 @@ def bars(counts: Sequence[tuple[str, float]]) -> None:
                 html.span(name).classes("count-name")
                 with html.span().classes("count-bar").props("aria-hidden=true"):
                     html.span().style(f"width: {100 * number / most:.1f}%")
-                html.span(f"{number:,.0f}").classes("num count-number")
+                html.span(shown(number)).classes("num count-number")

@@ -33,6 +33,7 @@ class Running:
     key: str
     dataset_id: str
     job_id: str
+    model_id: str
     folder: Path
 
 
@@ -41,6 +42,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("page")
     command = [sys.executable, "-m", "launcher", "up", "--data-dir", str(folder / "data"), "--port", "0", "--device", "cpu"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PRETEXT_")}
+    environment |= {"PRETEXT_WEBHOOK_HTTP": "true", "PRETEXT_WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8"}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         assert process.stdout is not None
@@ -59,10 +61,25 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             dataset = client.datasets.wait(client.datasets.upload(folder / "things.zip", name="Things").id)
             job = client.jobs.create(dataset.id, task="rotation", encoder="tiny", epochs=3, batch_size=16, formats=[])
             job = client.jobs.wait(job.id, timeout=50, check=True)
-        yield Running(url, link[0], key, dataset.id, job.id, folder)
+        yield Running(url, link[0], key, dataset.id, job.id, str(job.model_id), folder)
     finally:
         process.terminate()
         process.communicate(timeout=20)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A webhook at an address where nobody answers, and something that was sent to it."""
+
+    webhook_id: str
+    delivery_id: str
+
+
+@pytest.fixture(scope="session")
+def told(running: Running) -> Told:
+    with Pretext(running.url, running.key) as client:
+        webhook = client.webhooks.create("http://127.0.0.1:9/hook")
+        return Told(webhook.id, client.webhooks.test(webhook.id).id)
 
 
 def _write(path: Path, images, labels: list[str]) -> None:
@@ -85,6 +102,16 @@ def browser():
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+def signed_in(browser, running: Running, key: str, path: str):
+    """A page of a browser of its own, signed in with a key."""
+    page = browser.new_page()
+    page.goto(f"{running.url}/sign-in?to={path}")
+    page.get_by_label("API key").fill(key)
+    page.get_by_role("button", name="Sign in").click()
+    sync_api.expect(page.locator("h1")).to_be_visible(timeout=PATIENCE)
+    return page
 
 
 @pytest.fixture(scope="module")

@@ -65,6 +65,37 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         process.communicate(timeout=20)
 
 
+@dataclass(frozen=True)
+class Compared:
+    """A second training, and an evaluation of each model."""
+
+    other_id: str
+    """The second job; it trained by another task."""
+    model_id: str
+    """Of the first job."""
+    evaluation_id: str
+    """Of the first model."""
+
+
+_PROTOCOLS = (
+    {"name": "knn", "k": 3},
+    "linear",
+    {"name": "label_efficiency", "labels_per_class": [1, "all"], "draws": 2, "steps": 3, "learning_rates": [0.01]},
+)
+
+
+@pytest.fixture(scope="session")
+def compared(running: Running) -> Compared:
+    with Pretext(running.url, running.key) as client:
+        other = client.jobs.create(
+            running.dataset_id, task="relative_position", encoder="tiny", epochs=2, batch_size=16, formats=[]
+        )
+        models = [str(client.jobs.wait(one, timeout=50, check=True).model_id) for one in (running.job_id, other.id)]
+        jobs = [client.jobs.evaluate(one, running.dataset_id, protocols=_PROTOCOLS) for one in models]
+        found = [client.jobs.wait(one.id, timeout=60, check=True) for one in jobs]
+    return Compared(other.id, models[0], str(found[0].evaluation_id))
+
+
 def _write(path: Path, images, labels: list[str]) -> None:
     """An archive with class folders, and a member that is no image."""
     plain = path.with_name("plain.zip")

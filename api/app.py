@@ -15,12 +15,18 @@ from api.evaluations import endpoints as evaluations
 from api.health import endpoints as health
 from api.jobs import again, pictures
 from api.jobs import endpoints as jobs
+from api.jobs.stream import Feeds
 from api.keys import endpoints as keys_api
 from api.labels import endpoints as labels
 from api.limits import Limiter
 from api.members import endpoints as members
-from api.models import embedding
+from api.metrics import endpoints as metrics
+from api.metrics.figures import Figures
+from api.metrics.observed import Observed
+from api.metrics.queue import QueueCollector
+from api.models import aliases, embedding
 from api.models import endpoints as models
+from api.narrowing import refuse_unknown
 from api.projects import endpoints as projects
 from api.security import Gate, require_key
 from api.services import Services
@@ -28,6 +34,7 @@ from api.uploads import endpoints as uploads
 from api.uploads.wire import Wire
 from api.webhooks import endpoints as webhooks
 from api.workers import endpoints as workers_api
+from records import tracing
 from records.blobs import open_blobs
 from records.database import Database
 from records.log import set_up_logging
@@ -52,21 +59,30 @@ Press **Authorize** and paste the key first.
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Make the application. Settings come from `PRETEXT_…` variables if none are given."""
     settings = settings or Settings()
+    database = Database(settings.database, guarded=True)
     services = Services(
         settings=settings,
-        database=Database(settings.database, guarded=True),
+        database=database,
         blobs=open_blobs(settings.blobs),
         wake=waker(celery_app(settings.broker)),
         limiter=Limiter(settings.broker, settings.requests_per_minute),
         questions=Questions(settings.broker),
+        feeds=Feeds(database.whole),
     )
+
+    figures = Figures(database, services.feeds)
+    figures.registry.register(QueueCollector(database.whole))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.readiness = health.Readiness(services)
         app.state.waiting_to_embed = embedding.Waiting()
         yield
+        figures.close()
+        services.feeds.close()
         services.questions.close()
         services.database.engine.dispose()
+        tracing.close()
 
     app = FastAPI(
         title="Pretext Server",
@@ -79,10 +95,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.services = services
+    app.state.figures = figures
     app.add_middleware(Wire)
     app.add_middleware(Gate, hosts=settings.hosts, body_seconds=settings.body_seconds)
+    app.add_middleware(Observed, figures=figures)
     errors.install(app)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     docs.install(app)
     document.install(app)
     for router in (
@@ -92,6 +111,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         catalogue.router,
         jobs.router,
         pictures.router,
+        aliases.router,
         again.router,
         models.router,
         embedding.router,
@@ -105,14 +125,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         webhooks.router,
         workers_api.router,
     ):
-        app.include_router(router, dependencies=[Depends(require_key)], responses=errors.responses(401, 403, 422, 429))
+        app.include_router(
+            router, dependencies=[Depends(require_key), Depends(refuse_unknown)], responses=errors.responses(401, 403, 422, 429)
+        )
     return app
 
 
-def served() -> FastAPI:
+def served(settings: Settings | None = None) -> FastAPI:
     """The application as a server process runs it: logging set up, and the key from the settings accepted."""
-    settings = Settings()
-    set_up_logging(settings.log_level)
+    settings = settings or Settings()
+    set_up_logging(settings)
+    tracing.set_up("pretext-api")
     app = create_app(settings)
     if settings.api_key is not None:
         services: Services = app.state.services

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import compile_path
 
+from api.etags import ChangedError, NotModifiedError, ThereError
 from api.uploads import wire
 from records import errors
 from ssl_core.spec import SpecError
@@ -43,6 +44,8 @@ STATUS: dict[type[Exception], int] = {
     errors.ForbiddenError: 403,
     errors.QuotaError: 403,
     errors.RateError: 429,
+    ChangedError: 412,
+    ThereError: 412,
 }
 
 _UNION_MEMBER = re.compile(r"(literal|constrained-\w+|function-\w+)\b|(int|float|str)$")
@@ -101,8 +104,14 @@ def _on_records_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.RecordsError)
     answer = problem(request, _status(error), error.code, error.detail, param=error.param)
     if isinstance(error, errors.RateError):
+        request.state.rate_limited = True
         answer.headers.update({**error.headers, "Retry-After": str(math.ceil(error.retry_after))})
     return answer
+
+
+def _on_not_modified(request: Request, error: Exception) -> Response:  # noqa: ARG001  there is nothing to tell
+    assert isinstance(error, NotModifiedError)
+    return Response(status_code=304, headers={"ETag": error.etag, "Cache-Control": "private, no-cache"})
 
 
 def _on_spec_error(request: Request, error: Exception) -> JSONResponse:
@@ -204,6 +213,7 @@ UNKNOWN_KIND = "unknown_kind"
 def install(app: FastAPI) -> None:
     """Have every error answered as a problem."""
     app.add_exception_handler(errors.RecordsError, _on_records_error)
+    app.add_exception_handler(NotModifiedError, _on_not_modified)
     app.add_exception_handler(SpecError, _on_spec_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)

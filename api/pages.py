@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
 from fastapi import Query, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 ItemT = TypeVar("ItemT")
 
@@ -41,14 +41,6 @@ class Trouble(Resource):
     """What happened and what to do about it, for people."""
 
 
-def _small(metadata: dict[str, str]) -> dict[str, str]:
-    if len(metadata) > 50:
-        raise ValueError("metadata takes at most 50 entries")
-    for key, value in metadata.items():
-        if len(key) > 64 or len(value) > 1000:
-            raise ValueError("metadata takes keys of up to 64 and values of up to 1000 characters")
-    return metadata
-
-
-Metadata = Annotated[dict[str, str], AfterValidator(_small), Field(description="Your own notes, up to 50 keys with a text each.")]
+Metadata = Annotated[dict[str, str], Field(description="Your own notes.")]
+"""As it is answered. What is taken in is `api.metadata.MetadataIn`, which has bounds."""
 Moment = datetime

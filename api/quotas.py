@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio.to_thread
+from sqlalchemy.orm import Session
 
 from api.services import Services
 from records.errors import QuotaError, TooLargeError
@@ -28,13 +29,16 @@ async def upload_bound(services: Services) -> AsyncIterator[int]:
         raise _more_than(left) from error
 
 
-def check_quota(services: Services, size: int) -> None:
-    """See whether a project may store so many bytes more.
+def check_quota(session: Session, size: int) -> None:
+    """See whether a project may store so many bytes more, noted in the same transaction. Others that ask wait for its end.
 
     Raises:
         QuotaError: it may not.
     """
-    left = _room(services)
+    actor = acting()
+    assert actor is not None
+    project = projects.locked(session, actor.project_id)
+    left = None if project.most_bytes is None else projects.room(session, actor.project_id)
     if left is not None and size > left:
         raise _more_than(left)
 

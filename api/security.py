@@ -1,5 +1,6 @@
 """Who may come in, and what for: keys and their scopes, hosts, origins; and what a browser is told to keep to."""
 
+import re
 import secrets
 import time
 from contextlib import suppress
@@ -17,7 +18,7 @@ from api.bodies import Patience
 from api.errors import problem
 from api.services import Services, ServicesDep
 from api.uploads import wire
-from records import audit
+from records import audit, context
 from records.database import now
 from records.errors import ForbiddenError, UnauthorizedError
 from records.models import ApiKey, Project
@@ -25,7 +26,7 @@ from records.queries import keys
 from records.queries.keys import SCOPES
 from records.tenancy import Actor, act_from_now_on, acting_as
 
-_bearer = HTTPBearer(auto_error=False, description="The key: in `api-key` of the data folder for a local server.")
+bearer = HTTPBearer(auto_error=False, description="The key: in `api-key` of the data folder for a local server.")
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -35,10 +36,12 @@ _HEADERS = {
 }
 _CLOSED = "default-src 'none'; frame-ancestors 'none'"
 _MOST_JSON = 1 << 20
+_REQUEST_ID = re.compile(r"(?!pretext_)[A-Za-z0-9][A-Za-z0-9._:-]{7,63}")
+"""No key is one: it would be logged."""
 
 
 async def require_key(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)], services: ServicesDep
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)], services: ServicesDep
 ) -> Actor:
     """Let only those in who have a valid key for this: to read with for GET, HEAD and OPTIONS, to write with for all others.
 
@@ -49,6 +52,7 @@ async def require_key(
     actor = await anyio.to_thread.run_sync(_counted, services, credentials.credentials, request)
     await _require(request, services, actor, "read" if request.method in {"GET", "HEAD", "OPTIONS"} else "write")
     act_from_now_on(actor)
+    context.bind(project_id=actor.project_id)
     return actor
 
 
@@ -142,7 +146,8 @@ class Gate:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        request.state.request_id = request_id = f"req_{time.time_ns():x}{secrets.token_hex(4)}"
+        request.state.request_id = request_id = _request_id(request)
+        context.bind(request_id=request_id)
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -179,6 +184,12 @@ class Gate:
     def _allowed(self, netloc: str) -> bool:
         name = netloc.lower() if netloc.endswith("]") else netloc.rsplit(":", 1)[0].lower()
         return "*" in self._hosts or name in self._hosts
+
+
+def _request_id(request: Request) -> str:
+    """The caller's own if it is one that can be logged and stored, else a new one."""
+    given = request.headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else f"req_{time.time_ns():x}{secrets.token_hex(4)}"
 
 
 def _is_streamed(request: Request) -> bool:

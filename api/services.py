@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
+from api.jobs.stream import Feeds
 from api.limits import Limiter
 from records.blobs import Blobs
 from records.database import Database, after_commit
@@ -26,6 +27,7 @@ class Services:
     wake: Wake
     limiter: Limiter
     questions: Questions
+    feeds: Feeds
 
     def wake_for(self, session: Session, job: Job) -> None:
         """Wake a worker for a job as soon as the job is committed."""

@@ -35,7 +35,7 @@ def up(
 ) -> None:
     """Run the whole service on this machine until Ctrl-C: database, queue, API and a worker."""
     settings = _settings(data_dir=data_dir, host=host, port=port, workers=workers, device=device)
-    set_up_logging(settings.log_level)
+    set_up_logging(settings)
     stopping = _stop_on_signals()
     with Server(settings) as server:
         print(f"Pretext Server   {server.url}")
@@ -56,7 +56,13 @@ def api(
     page: Annotated[bool, typer.Option("--page", help="Serve the web page on the same port.", hidden=True)] = False,
 ) -> None:
     """Run the API alone, for many machines. Settings come from PRETEXT_ variables."""
-    _serve("launcher.web:with_page" if page else "api.app:served", _settings(host=host, port=port))
+    from api.app import served
+    from api.server import serve
+    from launcher.web import with_page
+
+    settings = _settings(host=host, port=port)
+    application = served(settings)
+    serve(with_page(application, settings) if page else application, settings.host, settings.port, application.state.services.feeds)
 
 
 @app.command()
@@ -64,27 +70,14 @@ def dashboard(
     url: Annotated[str | None, typer.Option(help="Address of the API. [PRETEXT_URL]")] = None, host: Host = None, port: Port = None
 ) -> None:
     """Run the web page alone, in front of an API elsewhere. Who opens it signs in with a key of that API."""
+    from api.server import serve
+    from launcher.web import page_alone
+
     url = url or os.environ.get("PRETEXT_URL")
     if not url:
         _fail("give the address of the API by --url or PRETEXT_URL")
-    os.environ["PRETEXT_URL"] = str(url)
-    _serve("launcher.web:page_alone", _settings(host=host, port=port))
-
-
-def _serve(application: str, settings: Settings) -> None:
-    """Run an application until SIGTERM."""
-    import uvicorn
-
-    uvicorn.run(
-        application,
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=settings.log_level == "debug",
-        server_header=False,
-        timeout_graceful_shutdown=3,
-    )
+    settings = _settings(host=host, port=port)
+    serve(page_alone(settings, str(url)), settings.host, settings.port)
 
 
 @app.command()
@@ -114,6 +107,20 @@ def migrate() -> None:
     settings = Settings()
     run(settings.database)
     print("the database is up to date")
+
+
+@app.command()
+def sweep(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be freed, and free nothing.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Free bytes that nobody needs any more: blobs without a record, expired uploads, decoded images of deleted datasets.
+
+    Workers do it by themselves every PRETEXT_SWEEP_HOURS. It can be run beside a running server.
+    """
+    from launcher.sweep import run
+
+    run(_settings(data_dir=data_dir), dry_run=dry_run)
 
 
 @app.command()

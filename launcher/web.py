@@ -1,7 +1,6 @@
 """What one port answers: the API, and the page beside it. Neither knows of the other; only this file knows both."""
 
 import logging
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
@@ -81,24 +80,20 @@ def _keep_quiet_about_websockets() -> None:
     logging.getLogger("uvicorn.error").addFilter(lambda record: not any(words in record.getMessage() for words in told))
 
 
-def with_page() -> Together:
+def with_page(api: FastAPI, settings: Settings) -> Together:
     """API and page, as `pretext-server up` serves them in one process."""
-    from api.app import served
     from dashboard.app import create
 
-    settings = Settings()
-    api = served()
     _keep_quiet_about_websockets()
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104  compared, not bound
     return Together(api, create(config_of(settings, f"http://{host}:{settings.port}", local=True)))
 
 
-def page_alone() -> FastAPI:
-    """The page as a process of its own, for an API elsewhere (`PRETEXT_URL`)."""
+def page_alone(settings: Settings, url: str) -> FastAPI:
+    """The page as a process of its own, for an API elsewhere, at `url`."""
     from dashboard.app import create
     from records.log import set_up_logging
 
-    settings = Settings()
-    set_up_logging(settings.log_level)
+    set_up_logging(settings)
     _keep_quiet_about_websockets()
-    return create(config_of(settings, os.environ["PRETEXT_URL"], local=False))
+    return create(config_of(settings, url, local=False))

@@ -9,7 +9,8 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -58,6 +59,19 @@ class Growing(Protocol):
         """Take back what was written behind a place."""
 
 
+@dataclass(frozen=True)
+class Kept:
+    """Something in the store."""
+
+    key: str
+    """Of a blob, its key; of one in the making, the name of where it is made."""
+    bytes: int
+    changed_at: float
+    """When it got here, or was last written to, in seconds of Unix time."""
+    whole: bool
+    """Whether it is a blob, and not one in the making, which may have been given up."""
+
+
 class Blobs(Protocol):
     """A store of blobs by key. Keys are made by us alone: `/`-separated words, never a name that a user chose."""
 
@@ -90,8 +104,17 @@ class Blobs(Protocol):
     def delete(self, prefix: str) -> None:
         """Delete a blob, or all below a prefix; nothing happens if there is none."""
 
+    def walk(self) -> Iterator["Kept"]:
+        """All that is in the store, in order, so that what belongs to one record is together."""
+
+    def discard(self, kept: "Kept") -> None:
+        """Delete what `walk` has found, unless it was changed since."""
+
     def free_bytes(self) -> int | None:
         """Room that is left; None if there is no telling."""
+
+    def check(self) -> None:
+        """Raise OSError if nothing can be stored."""
 
 
 class LocalBlobs:
@@ -157,8 +180,32 @@ class LocalBlobs:
         else:
             file.unlink(missing_ok=True)
 
+    def walk(self) -> Iterator[Kept]:
+        for folder, folders, names in os.walk(self._root):
+            folders.sort()
+            for name in sorted(names):
+                path = Path(folder, name)
+                with suppress(FileNotFoundError):
+                    yield self._kept(path)
+
+    def discard(self, kept: Kept) -> None:
+        path = self._root / kept.key
+        with suppress(FileNotFoundError):
+            if self._kept(path) == kept:
+                path.unlink()
+
+    def _kept(self, path: Path) -> Kept:
+        stat = path.stat()
+        # The later of the two: a file that is linked into the store keeps the time of its writing, but not that of its change.
+        changed = max(stat.st_mtime, stat.st_ctime)
+        return Kept(path.relative_to(self._root).as_posix(), stat.st_size, changed, whole=not path.name.startswith("."))
+
     def free_bytes(self) -> int | None:
         return shutil.disk_usage(self._root).free
+
+    def check(self) -> None:
+        if not os.access(self._root, os.R_OK | os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self._root))
 
     def _growing(self, key: str) -> Path:
         file = self._file(key)

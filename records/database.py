@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.orm import Session, sessionmaker
 
-from records import outbox, tenancy
+from records import notes, outbox, tenancy
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ class Database:
         for sessions in (self._reads, self._writes):
             tenancy.guard(sessions)
         outbox.watch(self._writes)
+        notes.watch(self._writes)
 
     @property
     def whole(self) -> "Database":
@@ -81,7 +82,7 @@ def now(session: Session) -> datetime:
     """The database's clock, so that leases do not depend on how well the clocks of several hosts agree."""
     if session.get_bind().dialect.name == "postgresql":
         moment: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
-        return moment
+        return moment.astimezone(UTC)  # the server may have another zone, and the driver has its own name for this one
     return datetime.now(UTC)
 
 

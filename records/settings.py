@@ -57,6 +57,10 @@ class Settings(BaseSettings):
     """Space that uploads leave free on the disk of the blobs, in bytes."""
     upload_hours: float = Field(default=72, gt=0)
     """Hours without a new byte after which a resumable upload that no dataset was made of is thrown away."""
+    sweep_hours: float = Field(default=6, gt=0)
+    """Hours between two looks of the workers for bytes that nobody needs any more; `pretext-server sweep` looks at once."""
+    orphan_hours: float = Field(default=24, ge=1)
+    """Hours that bytes have to have been unchanged before they are freed because no record refers to them."""
     max_unfinished_uploads: int = Field(default=1000, ge=1)
     """Most resumable uploads that no dataset was made of yet."""
     max_unfinished_bytes: int = Field(default=1 << 40, ge=1)
@@ -111,6 +115,14 @@ class Settings(BaseSettings):
     """Days after which deliveries of webhooks are forgotten."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """How much the server's processes say."""
+    log_format: Literal["auto", "text", "json"] = "auto"
+    """How they say it: a JSON object a line, or text for people. `auto`: text on a terminal, JSON elsewhere."""
+    metrics_token: SecretStr | None = Field(default=None, min_length=16)
+    """Token for Prometheus, at least 16 characters: it reads `/metrics` and nothing else. An administrator's key does, too."""
+    worker_metrics_port: int = Field(default=0, ge=0, le=65535)
+    """Port that a worker serves its own `/metrics` on; 0: none."""
+    worker_metrics_host: str = "127.0.0.1"
+    """Address for that port. One that other machines reach needs `PRETEXT_METRICS_TOKEN`."""
 
     @field_validator("webhook_key", mode="before")
     @classmethod

@@ -20,19 +20,21 @@ def sweep_uploads(database: Database, blobs: Blobs) -> int:
     """
     with database.read() as session:
         found = uploads.expired(session)
-    swept = 0
-    for upload_id in found:
-        try:
-            with blobs.grow(uploads.key_of(upload_id)):
-                blobs.delete(uploads.prefix_of(upload_id))
-        except LockedError:
-            continue
-        except DiskFullError:  # there is not even room for the empty file that would be held, so it has no bytes
+    return sum(sweep_upload(database, blobs, upload_id) for upload_id in found)
+
+
+def sweep_upload(database: Database, blobs: Blobs, upload_id: str) -> bool:
+    """Throw an expired upload away; says whether it is gone."""
+    try:
+        with blobs.grow(uploads.key_of(upload_id)):
             blobs.delete(uploads.prefix_of(upload_id))
-        except OSError as error:
-            logger.warning("the bytes of the expired upload %s cannot be thrown away: %s", upload_id, error)
-            continue
-        with database.write() as session:
-            uploads.forget(session, upload_id)
-        swept += 1
-    return swept
+    except LockedError:
+        return False
+    except DiskFullError:  # there is not even room for the empty file that would be held, so it has no bytes
+        blobs.delete(uploads.prefix_of(upload_id))
+    except OSError as error:
+        logger.warning("the bytes of the expired upload %s cannot be thrown away: %s", upload_id, error)
+        return False
+    with database.write() as session:
+        uploads.forget(session, upload_id)
+    return True

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ssl_core.cached import NEW, entries, evict, lock_of, size_of
 from ssl_core.clips import ClipSettings, ClipTable, Segment, clip_table, segments_of
 from ssl_core.dataset import Group, facts_of, grids_of, groups_of, labels_of
 from ssl_core.errors import InterruptedRun, UserError
@@ -33,7 +34,7 @@ from ssl_core.ingest.checks import cores
 from ssl_core.labels import LABELS
 from ssl_core.labels.stored import read as read_labels
 from ssl_core.labels.stored import version_of
-from ssl_core.locks import exclusive, exclusive_if_free, shared_once_made
+from ssl_core.locks import exclusive, shared_once_made
 from ssl_core.process import StopRequest, die_with
 from ssl_core.spec import DatasetFacts
 from ssl_core.videos import Grid, decode_segments
@@ -42,7 +43,6 @@ _TELL_SECONDS = 0.5
 _INDEX = "index.json"
 _PIXELS = "images.u8"
 _REPORT = "report.json"
-_NEW = ".new"
 _UNBOUNDED = sys.maxsize
 _KEPT_IN_MEMORY = 0.5
 """Share of the machine's memory up to which a set is expected to stay there once it is read."""
@@ -144,7 +144,7 @@ def decoded_images(
         def make() -> None:
             _decode(shards, entry, size, clips, cache_bytes, events, stop)
 
-        with shared_once_made(_lock_of(entry), lambda: _is_whole(entry), make, stop):
+        with shared_once_made(lock_of(entry), lambda: _is_whole(entry), make, stop):
             os.utime(entry / _INDEX)
             yield _with_labels(_open(entry, clips, shards), data / LABELS, shards)
 
@@ -178,13 +178,9 @@ def _shards(data: Path, cache: Path, cache_bytes: int, events: Events, stop: Sto
         with _new(entry, sum(size for _, size, _ in files), cache_bytes, stop) as partial:
             run_ingest(data, partial, events, stop)
 
-    with shared_once_made(_lock_of(entry), (entry / _REPORT).exists, make, stop):
+    with shared_once_made(lock_of(entry), (entry / _REPORT).exists, make, stop):
         os.utime(entry / _REPORT)
         yield sorted(entry.glob("*.parquet"))
-
-
-def _lock_of(entry: Path) -> Path:
-    return entry.with_name(f"{entry.name.removesuffix(_NEW)}.lock")
 
 
 @contextmanager
@@ -198,7 +194,7 @@ def _new(entry: Path, needed: int, bound: int, stop: StopRequest, *, pixels: int
         stop: looked at while waiting for others who look for room.
         pixels: bytes to set aside on the disk at once, else it could run full while they are written.
     """
-    partial = entry.with_name(entry.name + _NEW)
+    partial = entry.with_name(entry.name + NEW)
     for left_over in (entry, partial):
         shutil.rmtree(left_over, ignore_errors=True)
     try:
@@ -251,11 +247,11 @@ def _make_room(cache: Path, needed: int, bound: int) -> None:
             f"the images take {needed:,} bytes in the cache, and it may have {bound:,}; raise PRETEXT_CACHE_BYTES, or "
             "choose a smaller `image_size`",
         )
-    held = {folder: _size_of(folder) for folder in cache.iterdir() if folder.is_dir()}
+    held = {folder: size_of(folder) for folder in entries(cache)}
     for folder in sorted(held, key=_last_used):
         if sum(held.values()) + needed <= bound and needed <= shutil.disk_usage(cache).free:
             return
-        if _evict(folder):
+        if evict(folder):
             held[folder] = 0
     if needed > shutil.disk_usage(cache).free:
         raise UserError("cache_full", _no_disk(cache, needed))
@@ -267,26 +263,11 @@ def _make_room(cache: Path, needed: int, bound: int) -> None:
         )
 
 
-def _size_of(folder: Path) -> int:
-    total = 0
-    with suppress(FileNotFoundError):  # another process is at work in it
-        for path in folder.iterdir():
-            total += path.stat().st_size
-    return total
-
-
 def _last_used(folder: Path) -> float:
     for path in (folder / _INDEX, folder / _REPORT, folder):
         with suppress(FileNotFoundError):
             return path.stat().st_mtime
     return 0
-
-
-def _evict(folder: Path) -> bool:
-    with exclusive_if_free(_lock_of(folder)) as free:
-        if free:
-            shutil.rmtree(folder, ignore_errors=True)
-        return free
 
 
 def _decode(

@@ -8,14 +8,17 @@ from typing import Any, Literal
 from celery import Celery, signals
 from celery.exceptions import SecurityWarning
 
+from records import context, endings, tracing
 from records.blobs import open_blobs
 from records.database import Database
+from records.endings import Ending
 from records.log import set_up_logging
 from records.queue import CUDA_QUEUE, QUEUE, RUN_JOB, celery_app, waker
 from records.settings import Settings
 from worker.answers import Answers
 from worker.devices import find_device
 from worker.engine import Engine
+from worker.metrics import Figures, MetricsServer
 from worker.webhooks.sender import Sender
 
 logger = logging.getLogger(__name__)
@@ -53,14 +56,35 @@ def _answers(settings: Settings, engine: Engine, device: Literal["cpu", "cuda"])
     return answers
 
 
+def _metrics(settings: Settings, database: Database, engine: Engine) -> MetricsServer | None:
+    """What serves the worker's figures, serving; None if it is switched off."""
+    if not settings.worker_metrics_port:
+        return None
+    engine.figures = Figures(settings, database, engine.busy)
+    server = MetricsServer(settings, engine.figures.registry)
+    server.start()
+    return server
+
+
+def _trace_job(ending: Ending) -> None:
+    if ending.final:
+        about = {"pretext__kind": ending.kind, "pretext__outcome": ending.outcome, "pretext__attempts": ending.attempt}
+        tracing.tell_job(ending.job_id, ending.created_at.timestamp(), link=ending.traceparent, error=ending.error, **about)
+
+
 def run(settings: Settings) -> int:
     """Run a worker until it is told to stop; gives the exit status."""
-    set_up_logging(settings.log_level)
+    set_up_logging(settings)
     # What comes by the queue is JSON with a job's id in it: nothing that root would run.
     warnings.filterwarnings("ignore", "You're running the worker with superuser privileges", SecurityWarning)
     device = find_device(settings.device)
     wake = waker(celery_app(settings.broker))
-    engine = Engine(settings, Database(settings.database), open_blobs(settings.blobs), wake, device)
+    database = Database(settings.database)
+    engine = Engine(settings, database, open_blobs(settings.blobs), wake, device)
+    context.bind_process(worker_id=engine.worker_id)
+    tracing.set_up("pretext-worker")
+    endings.listen(_trace_job)
+    served = _metrics(settings, database, engine)
     app = build(settings, engine)
     engine.start()
     answers = _answers(settings, engine, device)
@@ -86,4 +110,7 @@ def run(settings: Settings) -> int:
         if answers is not None:
             answers.close()
         engine.close()
+        if served is not None:
+            served.close()
+        tracing.close()
     return int(worker.exitcode or 0)

@@ -5,6 +5,7 @@ import shutil
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +14,7 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from records import context, tracing
 from records.blobs import Blobs
 from records.database import Database, after_commit
 from records.errors import RecordsError
@@ -30,10 +32,14 @@ from worker.heartbeat import Heartbeat
 from worker.journal import Journal
 from worker.kinds import Kind, Workplace
 from worker.logs import Log
+from worker.metrics import Figures
+from worker.phases import Phases
 from worker.pictures import Pictures
 from worker.spares import Spares
 
 logger = logging.getLogger(__name__)
+of_child = logging.getLogger("ssl_core")
+"""What a job's process says for people is in the worker's log, too."""
 
 _LOOK_SECONDS = 0.1
 _FLUSH_SECONDS = 0.5
@@ -60,6 +66,8 @@ class Attempt:
         kind: the kind of the job, prepared.
         place: where the attempt works.
         arguments: the child's command line.
+        about: what all that is logged meanwhile is about.
+        figures: told how it goes.
         spares: where a process may be that runs it; None if the job does not need one.
         stopping: set when the worker has to go; the job is handed back then.
     """
@@ -76,6 +84,8 @@ class Attempt:
         arguments: list[str],
         spares: Spares | None,
         stopping: threading.Event,
+        about: Mapping[str, Any],
+        figures: Figures | None,
     ) -> None:
         self._database = database
         self._blobs = blobs
@@ -86,6 +96,11 @@ class Attempt:
         self._arguments = arguments
         self._spares = spares
         self._stopping = stopping
+        self._about = about
+        self._figures = figures
+        self._kind_name = str(about["kind"])
+        self._phases = Phases(lease, self._kind_name)
+        self._ended_as = "lost"
         self._journal = Journal(database, lease)
         self._log = Log(database, lease, place.folder / "log.txt", settings)
         self._log.say(f"--- attempt {lease.attempt} begins, {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC, on {place.device_name} ---")
@@ -96,6 +111,12 @@ class Attempt:
 
     def run(self) -> None:
         """Run the job to its end, to where it is handed back, or until it is lost."""
+        with context.bound(**{name: self._about.get(name) for name in context.NAMES}):
+            logger.info("attempt %d at the %s job begins", self._lease.attempt, self._kind_name)
+            self._run()
+            logger.info("attempt %d is over: %s", self._lease.attempt, self._ended_as)
+
+    def _run(self) -> None:
         settings = self._settings
         try:
             with Heartbeat(
@@ -105,10 +126,15 @@ class Attempt:
                 self._settle(outcome)
         except LeaseLostError:
             logger.warning("%s went to another attempt than %d; this one stops", self._lease.job_id, self._lease.attempt)
+            if self._figures is not None:
+                self._figures.lost()
             self._pictures.discard()
             if not self._published():
                 self._kind.discard(self._place)
         finally:
+            if self._figures is not None:
+                self._figures.speed(self._lease.job_id, self._kind_name, None)
+            self._phases.end(self._ended_as)
             shutil.rmtree(self._place.folder, ignore_errors=True)
 
     def _watched(self, heartbeat: Heartbeat) -> Outcome:
@@ -144,6 +170,8 @@ class Attempt:
 
     def _take(self, events: list[dict[str, Any]]) -> None:
         for event in events:
+            self._phases.see(event)
+            self._tell(event)
             if event["type"] == "checkpoint":
                 self._take_checkpoint(event)
             elif event["type"] == "picture":
@@ -157,6 +185,14 @@ class Attempt:
                 if event["type"] == "log":
                     self._log.say(f"{event.get('level', 'info'):<8} {event.get('message', '')}")
                 self._journal.add(event)
+
+    def _tell(self, event: dict[str, Any]) -> None:
+        """Tell those who watch over the worker."""
+        if event["type"] in {"log", "error"}:
+            level = logging.INFO if event.get("level") == "info" else logging.WARNING
+            of_child.log(level, "%s", event.get("message"))
+        elif event["type"] == "progress" and self._figures is not None:
+            self._figures.speed(self._lease.job_id, self._kind_name, event)
 
     def _write_down(self, *, ended: bool = False) -> bool:
         """Store what the child has said so far. False if some of it waits for the database."""
@@ -175,7 +211,8 @@ class Attempt:
     def _keep_checkpoints(self) -> bool:
         while self._waiting:
             try:
-                checkpoints.keep(self._database, self._blobs, self._lease, self._waiting[0])
+                with tracing.span("checkpoint", job_id=self._lease.job_id, pretext__step=self._waiting[0]["step"]):
+                    checkpoints.keep(self._database, self._blobs, self._lease, self._waiting[0])
             except DBAPIError as error:
                 logger.warning("the database is away, a checkpoint waits: %s", error)
                 return False
@@ -193,10 +230,12 @@ class Attempt:
         while True:
             try:
                 if self._write_down(ended=True):
-                    with self._database.write() as session:
+                    with tracing.span("end", job_id=self._lease.job_id), self._database.write() as session:
                         job = leases.hold(session, self._lease)
                         act_for(session, job.project_id)
                         self._end(session, job, outcome)
+                        ended_as = str(job.state)
+                    self._ended_as = ended_as
                     return
             except DBAPIError as error:
                 logger.warning("the database is away, the end of %s waits: %s", self._lease.job_id, error)
@@ -206,7 +245,8 @@ class Attempt:
         if outcome.status != EXIT_OK or outcome.result is None:
             return outcome
         try:
-            self._kind.store(self._place)
+            with tracing.span("store", job_id=self._lease.job_id):
+                self._kind.store(self._place)
         except (RecordsError, OSError) as error:
             code = error.code if isinstance(error, RecordsError) else "storage_failed"
             failure = {"code": code, "message": f"the result could not be stored: {error}"}

@@ -8,10 +8,11 @@ import queue
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from records import context
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ class Child:
             with log.open("ab") as output:
                 taken = _start(arguments, stdin=subprocess.DEVNULL, output=output)
         self._process, reading = taken
-        self._reader = threading.Thread(target=self._read, args=[os.fdopen(reading, "rb")], name=f"events-{self.pid}", daemon=True)
+        self._reader = context.thread(self._read, os.fdopen(reading, "rb"), name=f"events-{self.pid}")
         self._reader.start()
 
     @property

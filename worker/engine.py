@@ -6,8 +6,9 @@ import shutil
 import socket
 import threading
 import time
+from collections import Counter
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy.exc import DBAPIError
 
@@ -16,7 +17,7 @@ from records.database import Database
 from records.errors import RecordsError
 from records.ids import new_id
 from records.models import Job
-from records.queries import jobs, leases, room, workers
+from records.queries import jobs, leases, origin, room, workers
 from records.queries.leases import Lease
 from records.queue import Wake
 from records.settings import Settings
@@ -24,9 +25,12 @@ from records.states import JobState
 from records.sweep import sweep_uploads
 from records.tenancy import act_for
 from worker.attempt import Attempt
+from worker.clearing import abandoned
 from worker.hardware import hardware_of
 from worker.kinds import KINDS, Kind, Workplace
+from worker.metrics import Figures
 from worker.spares import Spares
+from worker.sweeper import Sweeper
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +62,13 @@ class Engine:
         self._claiming = threading.Lock()
         self._sizes = {"train": settings.workers, "ingest": 1}
         self._free = {lane: threading.Semaphore(size) for lane, size in self._sizes.items()}
+        self._running = Counter[str]()
+        self._counting = threading.Lock()
+        self.figures: Figures | None = None
+        """Told how it goes, if anybody wants to know."""
         self._stopping = threading.Event()
         self._sweep_at = 0.0
+        self._sweeper = Sweeper(settings, database, blobs, self.worker_id, self._stopping)
         self._spares = Spares() if settings.warm else None
         self._reaper = threading.Thread(target=self._reap_until_stopped, name="reaper", daemon=True)
 
@@ -67,6 +76,11 @@ class Engine:
     def slots(self) -> int:
         """How many jobs can run at a time."""
         return sum(self._sizes.values())
+
+    def busy(self) -> dict[str, int]:
+        """How many jobs run now, by lane."""
+        with self._counting:
+            return dict(self._running)
 
     @property
     def _told_slots(self) -> dict[str, int]:
@@ -89,6 +103,7 @@ class Engine:
         self._stopping.set()
         if self._reaper.is_alive():
             self._reaper.join()
+        self._sweeper.close()
         if self._spares is not None:
             self._spares.close()
         try:
@@ -128,9 +143,13 @@ class Engine:
                 return False
             attempt = self._claim(job_id)
         if attempt is not None:
+            with self._counting:
+                self._running[lane] += 1
             try:
                 attempt.run()
             finally:
+                with self._counting:
+                    self._running[lane] -= 1
                 if self._spares is not None:
                     self._spares.refill()
         return True
@@ -163,10 +182,15 @@ class Engine:
                 leases.end(session, job, JobState.FAILED, error=trouble)
                 return None
             session.flush()
-            return self._attempt(Lease(job.id, job.attempt), kind, place, arguments)
+            about = {"job_id": job.id, "attempt": job.attempt, "project_id": job.project_id, "kind": job.kind}
+            about["request_id"] = origin.of(session, job.id).get("request_id")
+            if self.figures is not None:
+                first = job.started_at if job.attempt == 1 else None
+                waited = None if first is None else (first - job.created_at).total_seconds()
+                self.figures.began(job.kind, waited)
+            return self._attempt(Lease(job.id, job.attempt), kind, place, arguments, about)
 
-    def _attempt(self, lease: Lease, kind: Kind, place: Workplace, arguments: list[str]) -> Attempt:
-        logger.info("%s: attempt %d begins", lease.job_id, lease.attempt)
+    def _attempt(self, lease: Lease, kind: Kind, place: Workplace, arguments: list[str], about: dict[str, Any]) -> Attempt:
         return Attempt(
             self._database,
             self._blobs,
@@ -177,6 +201,8 @@ class Engine:
             arguments=arguments,
             spares=self._spares if kind.lane == "train" else None,
             stopping=self._stopping,
+            about=about,
+            figures=self.figures,
         )
 
     def _place(self, job: Job) -> Workplace:
@@ -200,9 +226,8 @@ class Engine:
         """Remove what killed workers of this host have left behind."""
         root = self._settings.scratch
         root.mkdir(parents=True, exist_ok=True)
-        for folder in root.glob("worker_*-*"):
-            if not Path(f"/proc/{folder.name.rpartition('-')[2]}").exists():
-                shutil.rmtree(folder, ignore_errors=True)
+        for folder in abandoned(root):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _reap_until_stopped(self) -> None:
         pause = 0.0
@@ -235,6 +260,7 @@ class Engine:
         if time.monotonic() >= self._sweep_at:
             self._sweep_at = time.monotonic() + _SWEEP_SECONDS
             sweep_uploads(self._database, self._blobs)
+        self._sweeper.look()
 
     def _wake_for_waiting(self, lane: str) -> None:
         with self._claiming:

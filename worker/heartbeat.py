@@ -7,6 +7,7 @@ from typing import Self
 
 from sqlalchemy.exc import DBAPIError
 
+from records import context
 from records.database import Database
 from records.queries import leases
 from records.queries.leases import Lease, LeaseLostError
@@ -27,7 +28,7 @@ class Heartbeat:
         self._every = every
         self._lasting = lasting
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"heartbeat-{lease.job_id}", daemon=True)
+        self._thread = context.thread(self._run, name=f"heartbeat-{lease.job_id}")
         self.state = JobState.RUNNING
         """The state that the job's owner wants it in, as of the last heartbeat."""
         self.lost = False

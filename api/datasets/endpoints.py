@@ -7,11 +7,14 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
+from api.changes import NamedChange
 from api.datasets import samples, service
 from api.datasets.schemas import DatasetIn, DatasetOut, ReportOut, SampleOut
 from api.datasets.upload import receive
 from api.errors import responses
+from api.etags import ReadingDep, WritingDep
 from api.labels import service as labels
+from api.narrowing import METADATA, Name, NarrowDep
 from api.pages import After, Limit, Page
 from api.quotas import upload_bound
 from api.services import ServicesDep, SessionDep
@@ -103,24 +106,41 @@ async def _parsed(request: Request) -> DatasetIn:
         raise RequestValidationError([{**mistake, "loc": ("body", *mistake["loc"])} for mistake in error.errors()]) from error
 
 
-@router.get("", summary="List datasets", responses=responses(401))
+@router.get("", summary="List datasets", openapi_extra=METADATA, responses=responses(401))
 def list_datasets(
-    session: SessionDep, limit: Limit = 20, after: After = None, state: Literal["ingesting", "ready", "failed"] | None = None
+    session: SessionDep,
+    narrow: NarrowDep,
+    limit: Limit = 20,
+    after: After = None,
+    state: Literal["ingesting", "ready", "failed"] | None = None,
+    kind: Literal["image", "video"] | None = None,
+    name: Name = None,
 ) -> Page[DatasetOut]:
-    """The newest first."""
-    found, more = datasets.page(session, limit=limit, after=after, state=state)
+    """The newest first. Filters that are given together all have to fit, those by metadata (`metadata[place]=Oslo`) as well."""
+    found, more = datasets.page(session, limit=limit, after=after, state=state, kind=kind, name=name, narrow=narrow)
     return Page(data=[DatasetOut.of(dataset) for dataset in found], has_more=more)
 
 
 @router.get("/{dataset_id}", summary="Read a dataset", responses=responses(401, 404))
-def read_dataset(dataset_id: str, session: SessionDep) -> DatasetOut:
+def read_dataset(dataset_id: str, session: SessionDep, answer: ReadingDep) -> DatasetOut:
     """Its state, counts and labels."""
-    return DatasetOut.of(datasets.get(session, dataset_id))
+    return answer(DatasetOut.of(datasets.get(session, dataset_id)))
 
 
-@router.delete("/{dataset_id}", status_code=204, summary="Delete a dataset", responses=responses(401, 404, 409))
-def delete_dataset(dataset_id: str, session: SessionDep, services: ServicesDep) -> None:
+@router.patch("/{dataset_id}", summary="Change a dataset", responses=responses(401, 404, 412, 422))
+def update_dataset(dataset_id: str, request: NamedChange, session: SessionDep, writing: WritingDep) -> DatasetOut:
+    """Its name and metadata. With `If-Match`, only if nobody else has changed it since you read it."""
+    dataset = datasets.locked(session, dataset_id)
+    writing.check(lambda: DatasetOut.of(dataset))
+    request.apply(dataset)
+    session.flush()
+    return writing.done(DatasetOut.of(dataset))
+
+
+@router.delete("/{dataset_id}", status_code=204, summary="Delete a dataset", responses=responses(401, 404, 409, 412))
+def delete_dataset(dataset_id: str, session: SessionDep, services: ServicesDep, writing: WritingDep) -> None:
     """Delete a dataset and free its bytes. Models that were trained on it stay. Refused while a job needs it."""
+    writing.check(lambda: DatasetOut.of(datasets.locked(session, dataset_id)))
     datasets.delete(session, dataset_id)
     after_commit(session, lambda: services.blobs.delete(f"datasets/{dataset_id}"))
 
@@ -131,7 +151,7 @@ def read_report(
     session: SessionDep,
     services: ServicesDep,
     limit: Limit = 100,
-    after: Annotated[int, Query(ge=0, description="How many refused members to pass over.")] = 0,
+    after: Annotated[int, Query(ge=0, le=2**62, description="How many refused members to pass over.")] = 0,
 ) -> ReportOut:
     """Counts, sizes, formats, labels and exact duplicates, and each refused member with its reason."""
     dataset = datasets.reported(session, dataset_id)

@@ -4,6 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from api.metadata import MetadataIn
 from api.pages import Metadata, Moment, Page, Resource, Trouble
 from records.models import Dataset
 
@@ -41,7 +42,8 @@ class DatasetIn(BaseModel):
     """Default: the name of the file."""
     kind: Literal["auto", "image", "video"] = "auto"
     """What is in it. `auto`: guessed from the content. With `video`, a folder of numbered images is a clip."""
-    metadata: Metadata = {}
+    metadata: MetadataIn | None = None
+    """Your own notes. Default: those of the upload."""
 
 
 class DatasetOut(Resource):

@@ -4,12 +4,13 @@ import json
 from functools import partial
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.orm import Session
 
 from api.datasets.schemas import DatasetIn, RefusedMember
 from api.datasets.upload import Form
-from api.pages import Metadata, Page
+from api.metadata import parsed
+from api.pages import Page
+from api.quotas import check_quota
 from api.services import Services
 from api.uploads.service import offset_of
 from records.blobs import Blobs
@@ -38,11 +39,12 @@ def create(services: Services, dataset_id: str, form: Form, idempotency_key: str
     assert form.filename is not None
     key, sha256 = upload_key(dataset_id), form.blob.digest()
     try:
-        metadata = _metadata(form.fields.get("metadata"))
+        metadata = parsed(form.fields.get("metadata"))
         kind = _kind(form.fields.get("kind", "auto"))
         with services.database.write() as session:
             known = datasets.replayed(session, idempotency_key, sha256)
             if known is None:
+                check_quota(session, form.blob.size)
                 dataset = datasets.create(
                     session,
                     dataset_id=dataset_id,
@@ -108,7 +110,7 @@ def _of_held(services: Services, session: Session, dataset_id: str, wanted: Data
         name=wanted.name.strip() or upload.filename[:_LONGEST_NAME],
         filename=upload.filename,
         upload=(upload_key(dataset_id), upload.bytes, None),
-        metadata=wanted.metadata,
+        metadata=upload.notes if wanted.metadata is None else wanted.metadata,
         kind=None if wanted.kind == "auto" else wanted.kind,
         upload_id=upload.id,
         idempotency_key=idempotency_key,
@@ -126,15 +128,6 @@ def _kind(text: str) -> str | None:
     if text not in {"auto", "image", "video"}:
         raise InvalidError(f"`kind` is auto, image or video, not {text!r:.40}", param="kind")
     return None if text == "auto" else text
-
-
-def _metadata(text: str | None) -> dict[str, str]:
-    if not text:
-        return {}
-    try:
-        return TypeAdapter(Metadata).validate_json(text)
-    except ValidationError as error:
-        raise InvalidError('`metadata` must be a JSON object of texts, such as {"place": "Oslo"}', param="metadata") from error
 
 
 def refused(blobs: Blobs, dataset: Dataset, *, after: int, limit: int) -> Page[RefusedMember]:

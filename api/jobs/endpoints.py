@@ -7,13 +7,14 @@ from fastapi.responses import StreamingResponse
 
 from api.datasets.endpoints import IdempotencyKey
 from api.errors import responses
+from api.etags import ReadingDep, WritingDep
 from api.jobs import service
 from api.jobs.estimate_schemas import EstimateOut
-from api.jobs.schemas import EventOut, JobOut, JobRequest, Kind, MetricOut, State
-from api.jobs.stream import follow
+from api.jobs.schemas import EventOut, JobChange, JobOut, JobRequest, Kind, MetricOut, State
+from api.narrowing import METADATA, Id, ModelRef, NarrowDep
 from api.pages import After, Limit, Page, as_they_are
 from api.services import ServicesDep, SessionDep
-from records.queries import events, figures, jobs, sampling
+from records.queries import aliases, events, figures, jobs, sampling
 from records.queries.sampling import FEWEST_POINTS, MOST_POINTS
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -61,25 +62,55 @@ def estimate_job(request: JobRequest, services: ServicesDep) -> EstimateOut:
         return service.estimated(session, request)
 
 
-@router.get("", summary="List jobs", responses=responses(401))
+@router.get("", summary="List jobs", openapi_extra=METADATA, responses=responses(401))
 def list_jobs(
     session: SessionDep,
+    narrow: NarrowDep,
+    *,
     limit: Limit = 20,
     after: After = None,
     state: State | None = None,
     kind: Kind | None = None,
-    dataset_id: str | None = None,
+    task: Annotated[str | None, Query(max_length=40, description="Only trainings by this pretext task.")] = None,
+    dataset_id: Id = None,
+    model_id: ModelRef = None,
     retry_of: Annotated[str | None, Query(max_length=100, description="Those that do this job again alone.")] = None,
 ) -> Page[JobOut]:
-    """The newest first."""
-    found, more = jobs.page(session, limit=limit, after=after, state=state, kind=kind, dataset_id=dataset_id, retry_of=retry_of)
+    """The newest first. Filters that are given together all have to fit, those by metadata (`metadata[team]=birds`) as well."""
+    found, more = jobs.page(
+        session,
+        limit=limit,
+        after=after,
+        state=state,
+        kind=kind,
+        task=task,
+        dataset_id=dataset_id,
+        model_id=None if model_id is None else aliases.resolve(session, model_id),
+        retry_of=retry_of,
+        narrow=narrow,
+    )
     return Page(data=[JobOut.of(job) for job in found], has_more=more)
 
 
 @router.get("/{job_id}", summary="Read a job", responses=responses(401, 404))
-def read_job(job_id: str, session: SessionDep) -> JobOut:
+def read_job(job_id: str, session: SessionDep, answer: ReadingDep) -> JobOut:
     """Its state, progress, resolved spec, and what came of it."""
-    return JobOut.of(jobs.get(session, job_id))
+    return answer(JobOut.of(jobs.get(session, job_id)))
+
+
+@router.patch("/{job_id}", summary="Change a job", responses=responses(401, 404, 409, 412, 422))
+def update_job(job_id: str, request: JobChange, session: SessionDep, writing: WritingDep) -> JobOut:
+    """Its metadata at any time, its priority while it is `queued` or `paused`.
+
+    With `If-Match`, only if it has not changed since you read it, and while it runs it changes by itself.
+    """
+    job = jobs.locked(session, job_id)
+    writing.check(lambda: JobOut.of(job))
+    if "priority" in request.model_fields_set and request.priority != job.priority:
+        service.check_waiting(job)
+    request.apply(job)
+    session.flush()
+    return writing.done(JobOut.of(job))
 
 
 @router.post("/{job_id}/cancel", summary="Cancel a job", responses=responses(401, 404, 409))
@@ -113,7 +144,7 @@ def list_events(
     session: SessionDep,
     services: ServicesDep,
     limit: Limit = 100,
-    after: Annotated[int, Query(ge=0, description="Number of the last event that was seen.")] = 0,
+    after: Annotated[int, Query(ge=0, le=2**62, description="Number of the last event that was seen.")] = 0,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
     last_event_id: Annotated[int | None, Header(ge=0, description="As `after`; browsers send it by themselves.")] = None,
 ) -> Response | Page[EventOut]:
@@ -122,7 +153,7 @@ def list_events(
     seen = after if last_event_id is None else last_event_id
     if "text/event-stream" in accept:
         return StreamingResponse(
-            follow(services.database, job_id, seen),
+            services.feeds.follow(job_id, seen),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
@@ -135,7 +166,7 @@ def list_metrics(
     job_id: str,
     session: SessionDep,
     limit: Annotated[int, Query(ge=1, le=10_000, description="How many to list at most.")] = 1000,
-    after: Annotated[int, Query(ge=0, description="Step of the last figures that were seen.")] = 0,
+    after: Annotated[int, Query(ge=0, le=2**62, description="Step of the last figures that were seen.")] = 0,
     points: Annotated[
         int | None,
         Query(ge=FEWEST_POINTS, le=MOST_POINTS, description="Most points of each figure; all steps come on one page then."),

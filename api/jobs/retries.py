@@ -82,7 +82,7 @@ def _check_needs(session: Session, job: Job) -> None:
         if job.dataset_id is None:
             raise ConflictError("its dataset was deleted; upload it again, and make a new job with this one's `spec`")
         if job.kind != "ingest":
-            datasets.ready(session, job.dataset_id)
+            datasets.to_work_on(session, job.dataset_id)
     wanted = [job.spec.get("init_from"), job.spec.get("model_id"), *(job.spec.get("references") or [])]
     for model_id in filter(None, wanted):
         try:

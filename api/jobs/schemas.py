@@ -4,7 +4,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 
+from api.changes import Change
 from api.errors import JOB_KINDS, UNKNOWN_KIND
+from api.metadata import MetadataIn
 from api.pages import Metadata, Moment, Resource, Trouble
 from records.models import Job, JobEvent, JobMetric, JobPicture
 from records.queries.sampling import Sampled
@@ -56,7 +58,7 @@ class PretrainRequest(PretrainSpec):
     check_memory: bool = True
     """Refuse it at once if it is estimated to take far more memory than any worker that is alive has; `false` tries it."""
     priority: Priority = 0
-    metadata: Metadata = Field(default_factory=dict)
+    metadata: MetadataIn = Field(default_factory=dict)
 
     def spec(self) -> PretrainSpec:
         """The part that is about the training."""
@@ -74,7 +76,7 @@ class EvaluateRequest(ModelEvaluation):
     dataset_id: str = Field(max_length=100)
     """The labelled dataset to evaluate on; it must be `ready`."""
     priority: Priority = 0
-    metadata: Metadata = Field(default_factory=dict)
+    metadata: MetadataIn = Field(default_factory=dict)
 
     def spec(self) -> ModelEvaluation:
         """The part that is about the evaluation."""
@@ -91,7 +93,7 @@ class EmbedRequest(ModelEmbedding):
     dataset_id: str = Field(max_length=100)
     """The dataset to embed; it must be `ready`."""
     priority: Priority = 0
-    metadata: Metadata = Field(default_factory=dict)
+    metadata: MetadataIn = Field(default_factory=dict)
 
     def spec(self) -> ModelEmbedding:
         """The part that is about the embeddings."""
@@ -116,7 +118,14 @@ class ExportRequest(ExportSpec):
     model_id: str = Field(max_length=100)
     """The model whose encoder is exported; an uploaded one too."""
     priority: Priority = 0
-    metadata: Metadata = Field(default_factory=dict)
+    metadata: MetadataIn = Field(default_factory=dict)
+
+
+class JobChange(Change):
+    """What shall be different of a job. What is left out stays."""
+
+    priority: Priority = 0
+    """Jobs of a higher priority go first. Changed while it is `queued` or `paused`."""
 
 
 def _kind_of(request: Any) -> str:

@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session
 from api.jobs import estimates, exports
 from api.jobs.estimate_schemas import EstimateOut
 from api.jobs.schemas import EmbedRequest, EvaluateRequest, ExportRequest, JobKind, PretrainRequest
+from records.errors import ConflictError
 from records.models import Dataset, Job, Model
 from records.queries import datasets, jobs, models, projects, workers
+from records.states import JobState
 from records.tenancy import acting
 from ssl_core.spec import ENCODERS, TASKS, DatasetFacts, EncoderSpec, PretrainSpec, ResolvedPretrain, SpecError, resolve
 from ssl_core.spec.embed import ModelEmbedding
@@ -37,7 +39,7 @@ def create(session: Session, request: OnDataset | ExportRequest, idempotency_key
         return known, False
     if isinstance(request, ExportRequest):
         return exports.create(session, request, idempotency_key, digest), True
-    dataset = datasets.ready(session, request.dataset_id, param="dataset_id")
+    dataset = datasets.to_work_on(session, request.dataset_id, param="dataset_id")
     if (actor := acting()) is not None:
         projects.check_gpu(session, actor.project_id)
     spec = _spec(session, request, dataset)
@@ -57,6 +59,16 @@ def create(session: Session, request: OnDataset | ExportRequest, idempotency_key
     if isinstance(spec, ModelEvaluation | ModelEmbedding):
         job.model_id = spec.model_id
     return job, True
+
+
+def check_waiting(job: Job) -> None:
+    """Whether a job's priority still means something.
+
+    Raises:
+        ConflictError: it runs, or has ended.
+    """
+    if job.state not in {JobState.QUEUED, JobState.PAUSED}:
+        raise ConflictError(f"the job is {job.state}; a priority can be changed while a job is queued or paused", param="priority")
 
 
 def estimated(session: Session, request: OnDataset | ExportRequest) -> EstimateOut:
@@ -101,8 +113,9 @@ def _spec(session: Session, request: OnDataset, dataset: Dataset) -> ResolvedPre
     if isinstance(request, EvaluateRequest):
         return _evaluation(session, request, dataset)
     if isinstance(request, EmbedRequest):
-        _check_kind(models.to_start_from(session, request.model_id, param="model_id"), dataset, "dataset_id")
-        return request.spec()
+        model = models.to_start_from(session, request.model_id, param="model_id")
+        _check_kind(model, dataset, "dataset_id")
+        return request.spec().model_copy(update={"model_id": model.id})
     return _pretraining(session, request, dataset)
 
 
@@ -119,12 +132,14 @@ def _evaluate_after(session: Session, request: OnDataset, dataset: Dataset) -> d
         return None
     asked = request.evaluate
     given = asked.dataset_id is not None
-    labelled = datasets.ready(session, asked.dataset_id, param="evaluate.dataset_id") if asked.dataset_id is not None else dataset
+    labelled = (
+        datasets.to_work_on(session, asked.dataset_id, param="evaluate.dataset_id") if asked.dataset_id is not None else dataset
+    )
     _check_labels(labelled, "evaluate.dataset_id" if given else "evaluate")
     if labelled.kind != dataset.kind:
         raise SpecError("evaluate.dataset_id", f"{labelled.id} has {labelled.kind}s, and {dataset.id} has {dataset.kind}s")
-    _check_references(session, asked.references, labelled, "evaluate.references")
-    return asked.model_copy(update={"dataset_id": labelled.id}).model_dump(mode="json")
+    references = _references(session, asked.references, labelled, "evaluate.references")
+    return asked.model_copy(update={"dataset_id": labelled.id, "references": references}).model_dump(mode="json")
 
 
 def _check_labels(dataset: Dataset, param: str) -> None:
@@ -142,17 +157,23 @@ def _evaluation(session: Session, request: EvaluateRequest, dataset: Dataset) ->
     model = models.to_start_from(session, request.model_id, param="model_id")
     _check_labels(dataset, "dataset_id")
     _check_kind(model, dataset, "dataset_id")
-    if model.id in request.references:
+    references = _references(session, request.references, dataset, "references")
+    if model.id in references:
         raise SpecError("references", f"{model.id} is the model that is evaluated; compare it with others")
-    _check_references(session, request.references, dataset, "references")
-    return request.spec()
+    return request.spec().model_copy(update={"model_id": model.id, "references": references})
 
 
-def _check_references(session: Session, references: Sequence[str], dataset: Dataset, param: str) -> None:
-    """Whether the models to compare with are there, and look at what the dataset has."""
+def _references(session: Session, references: Sequence[str], dataset: Dataset, param: str) -> list[str]:
+    """Ids of the models to compare with, if they are there, and look at what the dataset has."""
+    found: list[str] = []
     for number, model_id in enumerate(references):
         place = f"{param}.{number}"
-        _check_kind(models.to_start_from(session, model_id, param=place), dataset, place)
+        model = models.to_start_from(session, model_id, param=place)
+        _check_kind(model, dataset, place)
+        if model.id in found:
+            raise SpecError(place, f"{model_id} is {model.id}, which is there already; compare with each model once")
+        found.append(model.id)
+    return found
 
 
 def _check_kind(model: Model, dataset: Dataset, param: str) -> None:
@@ -192,7 +213,7 @@ def _asked(session: Session, request: PretrainRequest) -> PretrainSpec:
             f"{model.id} is a {encoder.name} with the {encoder.stem} stem, and the job asks for another encoder; leave `encoder` "
             "out, or choose a model of the encoder that you want",
         )
-    return spec.model_copy(update={"encoder": encoder, "image_size": _image_size(spec, model)})
+    return spec.model_copy(update={"encoder": encoder, "image_size": _image_size(spec, model), "init_from": model.id})
 
 
 def _image_size(spec: PretrainSpec, model: Model) -> int | Literal["auto"]:

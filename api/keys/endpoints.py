@@ -5,7 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from api.errors import responses
-from api.keys.schemas import KeyOut, KeyRequest, NewKeyOut
+from api.etags import ReadingDep, WritingDep
+from api.keys.schemas import KeyChange, KeyOut, KeyRequest, NewKeyOut
+from api.members.schemas import Scope
+from api.narrowing import METADATA, Id, Name, NarrowDep
 from api.pages import After, Limit, Page
 from api.security import ActorDep, AdminDep, require_admin
 from api.services import SessionDep
@@ -32,14 +35,22 @@ def create_key(
         if not actor.operator:
             raise NotFoundError.of("project", project_id, "project_id")
         act_for(session, projects.get(session, project_id).id)
-    record, key = keys.create(session, request.name, request.scope, member_id=request.member_id, expires_at=request.expires_at)
+    record, key = keys.create(session, **request.model_dump())
     return NewKeyOut.of(record).model_copy(update={"key": key})
 
 
-@router.get("", summary="List keys", responses=responses(401, 403))
-def list_keys(session: SessionDep, limit: Limit = 20, after: After = None) -> Page[KeyOut]:
+@router.get("", summary="List keys", openapi_extra=METADATA, responses=responses(401, 403))
+def list_keys(
+    session: SessionDep,
+    narrow: NarrowDep,
+    limit: Limit = 20,
+    after: After = None,
+    name: Name = None,
+    scope: Scope | None = None,
+    member_id: Id = None,
+) -> Page[KeyOut]:
     """The newest first, with those that are accepted no longer."""
-    found, more = keys.page(session, limit=limit, after=after)
+    found, more = keys.page(session, limit=limit, after=after, name=name, scope=scope, member_id=member_id, narrow=narrow)
     return Page(data=[KeyOut.of(key) for key in found], has_more=more)
 
 
@@ -50,12 +61,23 @@ def read_current_key(actor: ActorDep, session: SessionDep) -> KeyOut:
 
 
 @router.get("/{key_id}", summary="Read a key", responses=responses(401, 403, 404))
-def read_key(key_id: str, session: SessionDep) -> KeyOut:
+def read_key(key_id: str, session: SessionDep, answer: ReadingDep) -> KeyOut:
     """What it is for, and when it was last used."""
-    return KeyOut.of(keys.get(session, key_id))
+    return answer(KeyOut.of(keys.get(session, key_id)))
 
 
-@router.delete("/{key_id}", summary="Revoke a key", responses=responses(401, 403, 404, 409))
-def revoke_key(key_id: str, session: SessionDep) -> KeyOut:
+@router.patch("/{key_id}", summary="Change a key", responses=responses(401, 403, 404, 412, 422))
+def update_key(key_id: str, request: KeyChange, session: SessionDep, writing: WritingDep) -> KeyOut:
+    """Its name and metadata. What it is for does not change: make another key, and revoke this one."""
+    key = keys.locked(session, key_id)
+    writing.check(lambda: KeyOut.of(key))
+    request.apply(key)
+    session.flush()
+    return writing.done(KeyOut.of(key))
+
+
+@router.delete("/{key_id}", summary="Revoke a key", responses=responses(401, 403, 404, 409, 412))
+def revoke_key(key_id: str, session: SessionDep, writing: WritingDep) -> KeyOut:
     """Accept it no longer, from the next request on. It stays in the list. Refused for the last key for administration."""
+    writing.check(lambda: KeyOut.of(keys.locked(session, key_id)))
     return KeyOut.of(keys.revoke(session, key_id))

@@ -4,8 +4,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from api.changes import Change
 from api.members.schemas import Scope
-from api.pages import Moment, Resource
+from api.metadata import MetadataIn
+from api.pages import Metadata, Moment, Resource
 from records.models import ApiKey
 
 
@@ -22,6 +24,14 @@ class KeyRequest(BaseModel):
     """Whose it is. Let the member go, and it is revoked."""
     expires_at: AwareDatetime | None = None
     """When it is accepted no longer. None: never."""
+    metadata: MetadataIn = Field(default_factory=dict)
+
+
+class KeyChange(Change):
+    """What shall be different of a key. What is left out stays."""
+
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)] = ""
+    """What it is for."""
 
 
 class KeyOut(Resource):
@@ -47,11 +57,13 @@ class KeyOut(Resource):
     """When it was last used, within a minute or so."""
     revoked_at: Moment | None
     """When it was revoked."""
+    metadata: Metadata
 
     @classmethod
     def of(cls, key: ApiKey) -> Self:
         """Show a record."""
-        return cls.model_validate({name: getattr(key, name) for name in cls.model_fields if name not in {"object", "key"}})
+        shown = {name: getattr(key, name) for name in cls.model_fields if name not in {"object", "key", "metadata"}}
+        return cls.model_validate({**shown, "metadata": key.meta})
 
 
 class NewKeyOut(KeyOut):

@@ -198,6 +198,7 @@ def _too_large() -> TooLargeError:
 def _embedded(services: Services, model_id: str, form: _Form) -> EmbeddedOut:
     with services.database.read() as session:
         model = models.get(session, model_id)
+        model_id = model.id
         if looks_at_clips(model):
             raise NotEmbeddedError("the encoder is of videos; upload them as a dataset and queue a job of the kind `embed`")
         listening = workers.embedding(session)

@@ -1,22 +1,26 @@
 """Models over HTTP."""
 
+from typing import Annotated
+
 import anyio.to_thread
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 
+from api.changes import NamedChange
 from api.datasets.endpoints import IdempotencyKey
 from api.datasets.upload import receive
 from api.errors import responses
-from api.etags import IfNoneMatch
+from api.etags import IfNoneMatch, ReadingDep, WritingDep
 from api.files import RESPONSES, file_answer
 from api.models import service
 from api.models.schemas import ModelOut
+from api.narrowing import METADATA, Id, ModelRef, Name, NarrowDep
 from api.pages import After, Limit, Page
 from api.quotas import upload_bound
 from api.services import ServicesDep, SessionDep
 from records.database import after_commit
 from records.ids import new_id
-from records.queries import models
+from records.queries import aliases, models
 from ssl_core.spec import ENCODERS
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
@@ -87,26 +91,51 @@ async def create_model(
     return ModelOut.of(model)
 
 
-@router.get("", summary="List models", responses=responses(401))
+@router.get("", summary="List models", openapi_extra=METADATA, responses=responses(401))
 def list_models(
-    session: SessionDep, limit: Limit = 20, after: After = None, dataset_id: str | None = None, task: str | None = None
+    session: SessionDep,
+    narrow: NarrowDep,
+    limit: Limit = 20,
+    after: After = None,
+    dataset_id: Id = None,
+    task: Annotated[str | None, Query(max_length=40, description="Only those by this pretext task; `imported`: uploaded.")] = None,
+    name: Name = None,
+    made_from: ModelRef = None,
 ) -> Page[ModelOut]:
-    """The newest first."""
-    found, more = models.page(session, limit=limit, after=after, dataset_id=dataset_id, task=task)
+    """The newest first. Filters that are given together all have to fit, those by metadata (`metadata[team]=birds`) as well."""
+    source = None if made_from is None else aliases.resolve(session, made_from)
+    found, more = models.page(
+        session, limit=limit, after=after, dataset_id=dataset_id, task=task, name=name, made_from=source, narrow=narrow
+    )
     return Page(data=[ModelOut.of(model) for model in found], has_more=more)
 
 
 @router.get("/{model_id}", summary="Read a model", responses=responses(401, 404))
-def read_model(model_id: str, session: SessionDep) -> ModelOut:
-    """What it is, how it was trained, and its files."""
-    return ModelOut.of(models.get(session, model_id))
+def read_model(model_id: str, session: SessionDep, answer: ReadingDep) -> ModelOut:
+    """What it is, how it was trained, and its files. By its id or an alias."""
+    return answer(ModelOut.of(models.get(session, model_id)))
 
 
-@router.delete("/{model_id}", status_code=204, summary="Delete a model", responses=responses(401, 404, 409))
-def delete_model(model_id: str, session: SessionDep, services: ServicesDep) -> None:
-    """Delete a model and free its bytes. Refused while a job that has not ended starts from it (`init_from`)."""
-    models.delete(session, model_id)
-    after_commit(session, lambda: services.blobs.delete(service.prefix_of(model_id)))
+@router.patch("/{model_id}", summary="Change a model", responses=responses(401, 404, 412, 422))
+def update_model(model_id: str, request: NamedChange, session: SessionDep, writing: WritingDep) -> ModelOut:
+    """Its name and metadata. With `If-Match`, only if nobody else has changed it since you read it."""
+    model = models.locked(session, model_id)
+    writing.check(lambda: ModelOut.of(model))
+    request.apply(model)
+    session.flush()
+    return writing.done(ModelOut.of(model))
+
+
+@router.delete("/{model_id}", status_code=204, summary="Delete a model", responses=responses(401, 404, 409, 412))
+def delete_model(model_id: str, session: SessionDep, services: ServicesDep, writing: WritingDep) -> None:
+    """Delete a model and free its bytes.
+
+    Refused while a job that has not ended needs it (starts from it, evaluates it, compares with it, embeds by it, exports it), and
+    while an alias stands for it.
+    """
+    writing.check(lambda: ModelOut.of(models.locked(session, model_id)))
+    deleted = models.delete(session, model_id)
+    after_commit(session, lambda: services.blobs.delete(service.prefix_of(deleted)))
 
 
 @router.head("/{model_id}/files/{name}", include_in_schema=False)

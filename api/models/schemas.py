@@ -48,6 +48,8 @@ class ModelOut(Resource):
     """Final figures of the training."""
     files: list[ModelFileOut]
     """Weights, configuration, model card, and the formats that were asked for."""
+    aliases: list[str]
+    """Names that stand for it."""
     created_at: Moment
     """When it was published."""
     metadata: Metadata
@@ -59,5 +61,6 @@ class ModelOut(Resource):
             ModelFileOut(name=file.name, bytes=file.bytes, sha256=file.sha256, url=f"/v1/models/{model.id}/files/{file.name}")
             for file in model.files
         ]
-        shown = {name: getattr(model, name) for name in cls.model_fields if name not in {"object", "metadata", "files"}}
-        return cls.model_validate({**shown, "files": files, "metadata": model.meta})
+        shown = {name: getattr(model, name) for name in cls.model_fields if name not in {"object", "metadata", "files", "aliases"}}
+        names = [alias.name for alias in model.aliases]
+        return cls.model_validate({**shown, "files": files, "aliases": names, "metadata": model.meta})

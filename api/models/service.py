@@ -4,11 +4,12 @@ import json
 from hashlib import sha256
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from api.datasets.upload import Form
+from api.metadata import MetadataIn, parsed
 from api.models.weights import check_weights
-from api.pages import Metadata
+from api.quotas import check_quota
 from api.services import Services
 from records.errors import InvalidError
 from records.models import Model, ModelFile
@@ -27,7 +28,7 @@ class ModelFields(BaseModel):
     encoder: Literal[tuple(ENCODERS)]  # type: ignore[valid-type]  # the catalogue is not known to mypy
     stem: Literal["standard", "small"] = "standard"
     image_size: Annotated[int, Field(ge=8, le=512)]
-    metadata: Metadata = Field(default_factory=dict)
+    metadata: MetadataIn = Field(default_factory=dict)
 
 
 def prefix_of(model_id: str) -> str:
@@ -57,6 +58,7 @@ def create(services: Services, model_id: str, form: Form, idempotency_key: str |
         with services.database.write() as session:
             known = models.replayed(session, idempotency_key, weights.sha256)
             if known is None:
+                check_quota(session, weights.bytes + config.bytes)
                 return models.create_imported(
                     session,
                     model_id=model_id,
@@ -77,10 +79,7 @@ def create(services: Services, model_id: str, form: Form, idempotency_key: str |
 
 def _fields(form: Form) -> ModelFields:
     given = {name: value for name, value in form.fields.items() if name in ModelFields.model_fields and name != "metadata"}
-    try:
-        metadata = TypeAdapter(Metadata).validate_json(form.fields.get("metadata") or "{}")
-    except ValidationError as error:
-        raise InvalidError('`metadata` must be a JSON object of texts, such as {"place": "Oslo"}', param="metadata") from error
+    metadata = parsed(form.fields.get("metadata"))
     try:
         return ModelFields.model_validate({**given, "metadata": metadata})
     except ValidationError as error:

@@ -6,8 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.errors import responses
+from api.etags import ReadingDep, WritingDep
+from api.narrowing import METADATA, Name, NarrowDep
 from api.pages import After, Limit, Page
-from api.projects.schemas import ProjectOut, ProjectRequest, ProjectUpdate, StoredOut, UsageDay, UsageOut
+from api.projects.schemas import ProjectOut, ProjectRequest, ProjectUpdate, Quotas, StoredOut, UsageDay, UsageOut
 from api.security import ActorDep, AdminDep, OperatorDep
 from api.services import ServicesDep, SessionDep
 from records import audit
@@ -32,45 +34,48 @@ def create_project(request: ProjectRequest, actor: OperatorDep, session: Session
     return ProjectOut.of(projects.create(session, **request.model_dump()))
 
 
-@router.get("", summary="List projects", responses=responses(401))
-def list_projects(actor: ActorDep, session: SessionDep, limit: Limit = 20, after: After = None) -> Page[ProjectOut]:
+@router.get("", summary="List projects", openapi_extra=METADATA, responses=responses(401))
+def list_projects(
+    actor: ActorDep, session: SessionDep, narrow: NarrowDep, limit: Limit = 20, after: After = None, name: Name = None
+) -> Page[ProjectOut]:
     """The newest first: all, for the server's administrators; for others their own."""
-    if not (actor.operator and actor.scope == "admin"):
-        return Page(data=[ProjectOut.of(projects.get(session, actor.project_id))], has_more=False)
-    found, more = projects.page(session, limit=limit, after=after)
+    only = None if actor.operator and actor.scope == "admin" else actor.project_id
+    found, more = projects.page(session, limit=limit, after=after, only=only, name=name, narrow=narrow)
     return Page(data=[ProjectOut.of(project) for project in found], has_more=more)
 
 
 @router.get("/current", summary="Read your own project", responses=responses(401))
-def read_current_project(actor: ActorDep, session: SessionDep) -> ProjectOut:
+def read_current_project(actor: ActorDep, session: SessionDep, answer: ReadingDep) -> ProjectOut:
     """The project that this key is of."""
-    return ProjectOut.of(projects.get(session, actor.project_id))
+    return answer(ProjectOut.of(projects.get(session, actor.project_id)))
 
 
 @router.get("/{project_id}", summary="Read a project", responses=responses(401, 404))
-def read_project(project_id: str, actor: ActorDep, session: SessionDep) -> ProjectOut:
+def read_project(project_id: str, actor: ActorDep, session: SessionDep, answer: ReadingDep) -> ProjectOut:
     """Its name and quotas."""
-    return ProjectOut.of(projects.get(session, _within_reach(actor, project_id)))
+    return answer(ProjectOut.of(projects.get(session, _within_reach(actor, project_id))))
 
 
-@router.patch("/{project_id}", summary="Change a project", responses=responses(401, 403, 404, 422))
-def update_project(project_id: str, request: ProjectUpdate, actor: AdminDep, session: SessionDep) -> ProjectOut:
-    """Its name is its administrators' to change, its quotas are the server's administrators'."""
-    project = projects.get(session, _within_reach(actor, project_id))
-    given = request.model_dump(exclude_unset=True)
-    if not actor.operator and set(given) - {"name"}:
-        raise ForbiddenError("quotas are changed by the server's administrators", param=min(set(given) - {"name"}))
-    for name, value in given.items():
-        if name != "name" or value is not None:
-            setattr(project, name, value)
+@router.patch("/{project_id}", summary="Change a project", responses=responses(401, 403, 404, 412, 422))
+def update_project(
+    project_id: str, request: ProjectUpdate, actor: AdminDep, session: SessionDep, writing: WritingDep
+) -> ProjectOut:
+    """Its name and metadata are its administrators' to change, its quotas are the server's administrators'."""
+    project = projects.locked(session, _within_reach(actor, project_id))
+    quotas = request.model_fields_set & Quotas.model_fields.keys()
+    if not actor.operator and quotas:
+        raise ForbiddenError("quotas are changed by the server's administrators", param=min(quotas))
+    writing.check(lambda: ProjectOut.of(project))
+    request.apply(project)
     session.flush()
-    return ProjectOut.of(project)
+    return writing.done(ProjectOut.of(project))
 
 
-@router.delete("/{project_id}", status_code=204, summary="Delete a project", responses=responses(401, 403, 404, 409))
-def delete_project(project_id: str, actor: OperatorDep, services: ServicesDep) -> None:
+@router.delete("/{project_id}", status_code=204, summary="Delete a project", responses=responses(401, 403, 404, 409, 412))
+def delete_project(project_id: str, actor: OperatorDep, services: ServicesDep, writing: WritingDep) -> None:
     """Delete a project and everything in it, and free its bytes. Refused while a job of it has not ended. It cannot be undone."""
     with services.database.whole.write() as everything:
+        writing.check(lambda: ProjectOut.of(projects.locked(everything, project_id)))
         prefixes = projects.delete(everything, project_id)
         audit.add(everything, actor, "done")
 

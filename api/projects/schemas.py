@@ -4,7 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.pages import Moment, Resource
+from api.changes import Change
+from api.metadata import MetadataIn
+from api.pages import Metadata, Moment, Resource
 from records.models import Project
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -30,12 +32,13 @@ class ProjectRequest(Quotas):
 
     name: Name
     """What it is called."""
+    metadata: MetadataIn = Field(default_factory=dict)
 
 
-class ProjectUpdate(Quotas):
+class ProjectUpdate(Quotas, Change):
     """What shall be different. What is left out stays."""
 
-    name: Name | None = None
+    name: Name = ""
     """What it is called."""
 
 
@@ -58,11 +61,13 @@ class ProjectOut(Resource):
     """GPU seconds that its jobs may take in 30 days; none: no bound."""
     created_at: Moment
     """When it was made."""
+    metadata: Metadata
 
     @classmethod
     def of(cls, project: Project) -> Self:
         """Show a record."""
-        return cls.model_validate({name: getattr(project, name) for name in cls.model_fields if name != "object"})
+        shown = {name: getattr(project, name) for name in cls.model_fields if name not in {"object", "metadata"}}
+        return cls.model_validate({**shown, "metadata": project.meta})
 
 
 class StoredOut(Resource):
@@ -78,6 +83,8 @@ class StoredOut(Resource):
     """Reports and their pictures."""
     embeddings: int
     """Embeddings of datasets."""
+    checkpoints: int
+    """Checkpoints of jobs that have not ended, or have failed."""
     total: int
     """All of it."""
 

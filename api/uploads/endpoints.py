@@ -5,10 +5,17 @@ from typing import Annotated, Any
 
 import anyio.to_thread
 from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
 
+from api.changes import Change
 from api.errors import responses
+from api.etags import IfMatch, ReadingDep, Writing, WritingDep
+from api.metadata import parsed
+from api.narrowing import METADATA, NarrowDep
 from api.pages import After, Limit, Page
-from api.services import ServicesDep, SessionDep
+from api.services import Services, ServicesDep, SessionDep
 from api.uploads import service, wire
 from api.uploads.receive import receive
 from api.uploads.schemas import UploadOut
@@ -22,7 +29,8 @@ TusResumable = Annotated[str | None, Header(description="Has to be `1.0.0`.")]
 UploadLength = Annotated[str | None, Header(description="Bytes of the whole file.")]
 UploadOffset = Annotated[str | None, Header(description="Bytes that are here already.")]
 UploadMetadata = Annotated[
-    str | None, Header(description="`filename` and the file's name in base 64: `filename cGljdHVyZXMuemlw`.")
+    str | None,
+    Header(description="`filename` and the file's name in base 64: `filename cGljdHVyZXMuemlw`. `metadata`: your notes, as JSON."),
 ]
 UploadChecksum = Annotated[
     str | None, Header(description="Of this part: `sha256` (`sha1`, `md5`, `crc32`) and the sum in base 64.")
@@ -69,8 +77,9 @@ async def create_upload(
     if request.headers.get("upload-defer-length") is not None:
         raise wire.HeaderError("this server has to know the length of a file before it comes: send Upload-Length")
     size, meta = wire.number(request.headers, "upload-length"), upload_metadata or ""
-    filename = wire.filename_in(meta)
-    upload = await anyio.to_thread.run_sync(lambda: service.create(services, filename=filename, size=size, meta=meta))
+    pairs = wire.pairs_in(meta)
+    filename, notes = wire.filename_in(pairs), parsed(pairs.get("metadata"))
+    upload = await anyio.to_thread.run_sync(lambda: service.create(services, filename=filename, size=size, meta=meta, notes=notes))
     offset = 0
     if request.headers.get("content-type") == wire.CONTENT_TYPE:
         try:
@@ -95,7 +104,7 @@ def read_offset(upload_id: str, services: ServicesDep) -> Response:
 @router.patch(
     "/{upload_id}",
     status_code=204,
-    summary="Send a part of an upload",
+    summary="Send a part of an upload, or change its metadata",
     openapi_extra=_BODY,
     dependencies=_TUS,
     responses=responses(400, 401, 404, 409, 410, 412, 413, 415, 423, 460, 507),
@@ -107,12 +116,17 @@ async def append(
     tus_resumable: TusResumable = None,  # noqa: ARG001  for the API's description; these are read from the request
     upload_offset: UploadOffset = None,  # noqa: ARG001
     upload_checksum: UploadChecksum = None,  # noqa: ARG001
+    if_match: IfMatch = None,
 ) -> Response:
     """Go on with an upload where it ends.
 
     What has come stays when the connection breaks; of a part with a checksum, all or nothing. How much is here is in
     `Upload-Offset` of the answer, and of the answer to a `HEAD` at any time.
+
+    As JSON, `{"metadata": {…}}` changes the upload's notes, and is answered with 200 and the upload.
     """
+    if wire.is_json(request):
+        return await _changed(request, services, upload_id, if_match)
     if request.headers.get("content-type") != wire.CONTENT_TYPE:
         raise wire.MediaTypeError
     upload, offset = await receive(request, services, upload_id, wire.number(request.headers, "upload-offset"))
@@ -126,22 +140,55 @@ async def append(
     dependencies=_TUS,
     responses=responses(401, 404, 409, 410, 412, 423),
 )
-def delete_upload(upload_id: str, services: ServicesDep, tus_resumable: TusResumable = None) -> None:  # noqa: ARG001
+def delete_upload(
+    upload_id: str,
+    services: ServicesDep,
+    writing: WritingDep,
+    tus_resumable: TusResumable = None,  # noqa: ARG001
+) -> None:
     """Throw an upload and its bytes away, finished or not. A dataset that was made of it stays."""
+    with services.database.write() as session:
+        writing.check(lambda: _shown(services, uploads.locked(session, upload_id)))
     service.delete(services, upload_id)
 
 
-@router.get("", summary="List unfinished uploads", responses=responses(401))
-def list_uploads(session: SessionDep, services: ServicesDep, limit: Limit = 20, after: After = None) -> Page[UploadOut]:
+@router.get("", summary="List unfinished uploads", openapi_extra=METADATA, responses=responses(401))
+def list_uploads(
+    session: SessionDep, services: ServicesDep, narrow: NarrowDep, limit: Limit = 20, after: After = None
+) -> Page[UploadOut]:
     """Those that no dataset was made of yet, the newest first."""
-    found, more = uploads.page(session, limit=limit, after=after)
-    return Page(data=[UploadOut.of(upload, service.offset_of(services, upload)) for upload in found], has_more=more)
+    found, more = uploads.page(session, limit=limit, after=after, narrow=narrow)
+    return Page(data=[_shown(services, upload) for upload in found], has_more=more)
 
 
 @router.get("/{upload_id}", summary="Read an upload", responses=responses(401, 404))
-def read_upload(upload_id: str, session: SessionDep, services: ServicesDep) -> UploadOut:
+def read_upload(upload_id: str, session: SessionDep, services: ServicesDep, answer: ReadingDep) -> UploadOut:
     """How much of it is here, and what became of it."""
-    upload = uploads.get(session, upload_id)
+    return answer(_shown(services, uploads.get(session, upload_id)))
+
+
+async def _changed(request: Request, services: Services, upload_id: str, if_match: str | None) -> Response:
+    """Change the record of an upload; the bytes are another matter."""
+    try:
+        change = Change.model_validate_json(await request.body())
+    except ValidationError as error:
+        raise RequestValidationError([{**mistake, "loc": ("body", *mistake["loc"])} for mistake in error.errors()]) from error
+
+    def change_it() -> Response:
+        response = JSONResponse({})
+        writing = Writing(response, if_match)
+        with services.database.write() as session:
+            upload = uploads.locked(session, upload_id)
+            writing.check(lambda: _shown(services, upload))
+            change.apply(upload)
+            session.flush()
+            shown = writing.done(_shown(services, upload))
+        return JSONResponse(shown.model_dump(mode="json"), headers={"ETag": response.headers["ETag"]})
+
+    return await anyio.to_thread.run_sync(change_it)
+
+
+def _shown(services: Services, upload: Upload) -> UploadOut:
     return UploadOut.of(upload, service.offset_of(services, upload))
 
 

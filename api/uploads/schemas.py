@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from api.pages import Moment, Resource
+from api.pages import Metadata, Moment, Resource
 from records.models import Upload
 
 
@@ -27,6 +27,7 @@ class UploadOut(Resource):
     """When it was announced."""
     expires_at: Moment
     """When it is thrown away, unless more of it comes or a dataset is made of it."""
+    metadata: Metadata
 
     @classmethod
     def of(cls, upload: Upload, offset: int) -> Self:
@@ -40,4 +41,5 @@ class UploadOut(Resource):
             dataset_id=upload.dataset_id,
             created_at=upload.created_at,
             expires_at=upload.expires_at,
+            metadata=upload.notes,
         )

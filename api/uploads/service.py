@@ -27,7 +27,7 @@ class OffsetError(ConflictError):
     code = "wrong_offset"
 
 
-def create(services: Services, *, filename: str, size: int, meta: str) -> Upload:
+def create(services: Services, *, filename: str, size: int, meta: str, notes: dict[str, str]) -> Upload:
     """Note an upload that is to come.
 
     Raises:
@@ -40,14 +40,15 @@ def create(services: Services, *, filename: str, size: int, meta: str) -> Upload
     if size > settings.max_upload_bytes:
         raise too_large(settings.max_upload_bytes)
     check_room(services.blobs, size, min_free=settings.min_free_bytes)
-    check_quota(services, size)
     sweep_uploads(services.database, services.blobs)
     with services.database.write() as session:
+        check_quota(session, size)
         return uploads.create(
             session,
             filename=filename,
             size=size,
             meta=meta,
+            notes=notes,
             hours=settings.upload_hours,
             most=settings.max_unfinished_uploads,
             most_bytes=settings.max_unfinished_bytes,

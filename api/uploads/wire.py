@@ -104,7 +104,9 @@ class Checksum:
 
 
 def need_version(request: Request) -> None:
-    """Refuse a request that speaks another version of the protocol, or none."""
+    """Refuse a request that speaks another version of the protocol, or none. What is no part of the protocol comes as JSON."""
+    if is_json(request):
+        return
     if request.headers.get("tus-resumable") != VERSION:
         raise VersionError
 
@@ -121,8 +123,14 @@ def number(headers: Headers, name: str) -> int:
     return int(text)
 
 
-def filename_in(metadata: str) -> str:
-    """The file's name out of `Upload-Metadata`, pairs of a key and a base 64 value between commas.
+def is_json(request: Request) -> bool:
+    """Whether a request is about an upload's record, and not about its bytes."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    return kind in {"application/json", "application/merge-patch+json"}
+
+
+def pairs_in(metadata: str) -> dict[str, str]:
+    """What is in `Upload-Metadata`, pairs of a key and a base 64 value between commas.
 
     Raises:
         HeaderError: it is not made that way, or too long.
@@ -135,7 +143,12 @@ def filename_in(metadata: str) -> str:
         if not key or key in found:
             raise HeaderError("Upload-Metadata has an empty key, or one twice; write it like: filename cGljdHVyZXMuemlw")
         found[key] = _decoded(value.strip(), "Upload-Metadata")
-    return clean_filename(found.get("filename", found.get("name", b"")).decode("utf-8", "replace"))
+    return {key: value.decode("utf-8", "replace") for key, value in found.items()}
+
+
+def filename_in(pairs: Mapping[str, str]) -> str:
+    """The file's name among these pairs."""
+    return clean_filename(pairs.get("filename", pairs.get("name", "")))
 
 
 def _decoded(value: str, name: str) -> bytes:

@@ -6,6 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends
 
 from api.errors import responses
+from api.etags import ReadingDep, WritingDep
+from api.narrowing import METADATA, NarrowDep, TimeDep
 from api.pages import After, Limit, Page
 from api.security import require_admin
 from api.services import ServicesDep, SessionDep
@@ -39,40 +41,47 @@ def create_webhook(request: WebhookRequest, session: SessionDep, services: Servi
     return NewWebhookOut.of(webhook, secret=key.shown(webhook.id, webhook.secret_number))
 
 
-@router.get("", summary="List webhooks", responses=responses(401, 403))
-def list_webhooks(session: SessionDep, limit: Limit = 20, after: After = None) -> Page[WebhookOut]:
+@router.get("", summary="List webhooks", openapi_extra=METADATA, responses=responses(401, 403))
+def list_webhooks(session: SessionDep, narrow: NarrowDep, limit: Limit = 20, after: After = None) -> Page[WebhookOut]:
     """The newest first."""
-    found, more = webhooks.page(session, limit=limit, after=after)
+    found, more = webhooks.page(session, limit=limit, after=after, narrow=narrow)
     return Page(data=[WebhookOut.of(webhook) for webhook in found], has_more=more)
 
 
 @router.get("/{webhook_id}", summary="Read a webhook", responses=responses(401, 403, 404))
-def read_webhook(webhook_id: str, session: SessionDep) -> WebhookOut:
+def read_webhook(webhook_id: str, session: SessionDep, answer: ReadingDep) -> WebhookOut:
     """What it wants to hear of, and how it goes."""
-    return WebhookOut.of(webhooks.get(session, webhook_id))
+    return answer(WebhookOut.of(webhooks.get(session, webhook_id)))
 
 
-@router.patch("/{webhook_id}", summary="Change a webhook", responses=responses(401, 403, 404, 422))
-def update_webhook(webhook_id: str, request: WebhookUpdate, session: SessionDep, services: ServicesDep) -> WebhookOut:
-    """Its address, what it wants to hear of, and whether it is enabled. To enable it again gives it another five days."""
-    webhook = webhooks.get(session, webhook_id)
-    given = request.model_dump(exclude_none=True)
+@router.patch("/{webhook_id}", summary="Change a webhook", responses=responses(401, 403, 404, 412, 422))
+def update_webhook(
+    webhook_id: str, request: WebhookUpdate, session: SessionDep, services: ServicesDep, writing: WritingDep
+) -> WebhookOut:
+    """Its address, what it wants to hear of, whether it is enabled, and its metadata.
+
+    To enable it again gives it another five days. With `If-Match`, only if nobody else has changed it since you read it.
+    """
+    webhook = webhooks.locked(session, webhook_id)
+    writing.check(lambda: WebhookOut.of(webhook))
     if request.url is not None:
         Receivers.by(services.settings).target(request.url)
-    enabled = given.pop("enabled", webhook.enabled)
-    for name, value in given.items():
-        setattr(webhook, "meta" if name == "metadata" else name, value)
+    request.apply(
+        webhook, leave={"enabled", *(name for name in ("url", "events", "description") if getattr(request, name) is None)}
+    )
+    enabled = webhook.enabled if request.enabled is None else request.enabled
     if enabled and not webhook.enabled:
         webhooks.enable(session, webhook)
     elif webhook.enabled and not enabled:
         webhooks.disable(session, webhook, "it was disabled by a request")
     session.flush()
-    return WebhookOut.of(webhook)
+    return writing.done(WebhookOut.of(webhook))
 
 
-@router.delete("/{webhook_id}", status_code=204, summary="Delete a webhook", responses=responses(401, 403, 404))
-def delete_webhook(webhook_id: str, session: SessionDep) -> None:
+@router.delete("/{webhook_id}", status_code=204, summary="Delete a webhook", responses=responses(401, 403, 404, 412))
+def delete_webhook(webhook_id: str, session: SessionDep, writing: WritingDep) -> None:
     """Delete it with its deliveries; what waits is not sent."""
+    writing.check(lambda: WebhookOut.of(webhooks.locked(session, webhook_id)))
     webhooks.delete(session, webhook_id)
 
 
@@ -95,10 +104,15 @@ def test_webhook(webhook_id: str, session: SessionDep) -> DeliveryOut:
 
 @router.get("/{webhook_id}/deliveries", summary="List what was sent to a webhook", responses=responses(401, 403, 404))
 def list_deliveries(
-    webhook_id: str, session: SessionDep, limit: Limit = 20, after: After = None, state: DeliveryState | None = None
+    webhook_id: str,
+    session: SessionDep,
+    narrow: TimeDep,
+    limit: Limit = 20,
+    after: After = None,
+    state: DeliveryState | None = None,
 ) -> Page[DeliveryOut]:
     """And what is about to be, the newest first. Those of more than 30 days ago are forgotten (`PRETEXT_WEBHOOK_DAYS`)."""
-    found, more = deliveries.page(session, webhook_id, limit=limit, after=after, state=state)
+    found, more = deliveries.page(session, webhook_id, limit=limit, after=after, state=state, narrow=narrow)
     return Page(data=[DeliveryOut.of(delivery) for delivery in found], has_more=more)
 
 

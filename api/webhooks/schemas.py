@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from api.changes import Change
+from api.metadata import MetadataIn
 from api.pages import Metadata, Moment, Resource
 from records.models import Webhook, WebhookAttempt, WebhookDelivery
 from records.outbox import TYPES
@@ -47,13 +49,11 @@ class WebhookRequest(BaseModel):
     events: Events
     description: Description = ""
     """What it is for."""
-    metadata: Metadata = Field(default_factory=dict)
+    metadata: MetadataIn = Field(default_factory=dict)
 
 
-class WebhookUpdate(BaseModel):
+class WebhookUpdate(Change):
     """What shall be different. What is left out stays."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     url: Url | None = None
     """Where events are sent."""
@@ -63,8 +63,6 @@ class WebhookUpdate(BaseModel):
     """Whether events are noted and sent. What waits is kept while they are not, and goes on afterwards."""
     description: Description | None = None
     """What it is for."""
-    metadata: Metadata | None = None
-    """Your own notes."""
 
 
 class SecretRotation(BaseModel):

@@ -16,6 +16,8 @@ Kind = Literal["plain", "waits", "iterates", "enters"]
 RESPONSE = {"iter_bytes": ("aiter_bytes", "iterates"), "read": ("aread", "waits")}
 HTTP: dict[str, Kind] = dict.fromkeys(("json", "value", "headers", "close", "sleep", "work"), "waits")
 HTTP |= {"pages": "iterates", "some": "iterates", "stream": "enters"}
+ITERATOR = "Iterator"
+"""What a context manager other than that of a response opens."""
 Function = ast.FunctionDef
 Types = dict[str, str]
 """Names of variables, and the classes of what is in them; `[Class]` for a list of these."""
@@ -85,9 +87,9 @@ class Half:
         text = annotation.value if isinstance(annotation, ast.Constant) else ast.unparse(annotation)
         return text if isinstance(text, str) and (text == "Http" or text in self.homes) else None
 
-    def local(self, source: Source, function: Function, owner: str | None) -> Types:
-        """What a function's variables are."""
-        types = self.parameters(function, owner)
+    def local(self, source: Source, function: Function, owner: str | None, known: Types | None = None) -> Types:
+        """What a function's variables are, and those around it that are known."""
+        types = {**(known or {}), **self.parameters(function, owner)}
         for one in ast.walk(function):
             if isinstance(one, ast.Assign) and isinstance(one.targets[0], ast.Name):
                 of = self.type_of(source, one.value, types)
@@ -98,8 +100,9 @@ class Half:
                 if of and of.startswith("["):
                     types[one.target.id] = of[1:-1]
             elif isinstance(one, ast.withitem) and isinstance(one.optional_vars, ast.Name):
-                if self.kind_of(source, one.context_expr, types) == "enters":
-                    types[one.optional_vars.id] = "Response"
+                called = isinstance(one.context_expr, ast.Call) and self.called(source, one.context_expr.func, types)
+                if called and self.kinds.get(called) == "enters":
+                    types[one.optional_vars.id] = "Response" if called[0] == "Http" else ITERATOR
                 elif of := self.type_of(source, one.context_expr, types):
                     types[one.optional_vars.id] = of
         return types
@@ -149,6 +152,8 @@ class Half:
 
     def kind_of(self, source: Source, value: ast.expr, types: Types) -> Kind:
         """What it takes to call something."""
+        if isinstance(value, ast.Name) and types.get(value.id) == ITERATOR:
+            return "iterates"
         if not isinstance(value, ast.Call):
             return "plain"
         called = self.called(source, value.func, types)

@@ -186,7 +186,7 @@ class Writer:
         assert isinstance(function, Function)
         function.body = source.tree.body
         types = {"pretext": "Pretext", "dataset": "Dataset", "job": "Job", "model": "Model", "evaluation": "Evaluation"}
-        types |= self._half.local(source, function, None)
+        types = self._half.local(source, function, None, types)
         edits = Edits(code)
         for statement in function.body:
             self.waiting(source, statement, types, edits)

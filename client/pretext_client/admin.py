@@ -28,7 +28,10 @@ class Projects:
         return self._http.value(Call("GET", _path("projects", project_id)), Project)
 
     def create(self, name: str, **quotas: int | None) -> Project:
-        """Make a project, with `most_bytes`, `most_running` and `most_gpu_seconds` if it shall be bounded."""
+        """Make a project, with `most_bytes`, `most_running` and `most_gpu_seconds` if it shall be bounded.
+
+        >>> project = pretext.projects.create("vision-lab", most_running=2)
+        """
         return self._http.value(_post("/v1/projects", {"name": name, **quotas}), Project)
 
     def update(self, project_id: str, **changes: Any) -> Project:
@@ -36,7 +39,10 @@ class Projects:
         return self._http.value(Call("PATCH", _path("projects", project_id), json=changes), Project)
 
     def usage(self, project_id: str, *, days: int = 30) -> Usage:
-        """What it uses."""
+        """What it uses.
+
+        >>> stored = pretext.projects.usage(pretext.projects.current().id).stored["total"]
+        """
         return self._http.value(Call("GET", f"{_path('projects', project_id)}/usage", {"days": days}), Usage)
 
     def delete(self, project_id: str) -> None:
@@ -91,6 +97,8 @@ class Keys:
         project_id: str | None = None,
     ) -> Key:
         """Make a key. `key` of what is given back is the key itself, this once.
+
+        >>> key = pretext.keys.create("laptop", scope="read").key
 
         Args:
             name: what it is for.

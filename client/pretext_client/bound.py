@@ -30,7 +30,7 @@ class Dataset(Owned, types.Dataset):
     def wait(self, *, timeout: float | None = None, on_progress: Callable[[types.Job], None] | None = None) -> "Dataset":
         """Wait until it is ready; as of `datasets.wait`.
 
-        >>> dataset = pretext.datasets.upload("pictures/").wait()  # doctest: +SKIP
+        >>> dataset = pretext.datasets.upload("pictures/").wait()
         """
         return _client(self).datasets.wait(self.id, timeout=timeout, on_progress=on_progress)
 
@@ -42,7 +42,7 @@ class Dataset(Owned, types.Dataset):
     ) -> "Job":
         """Queue a pretraining on it; as of `jobs.create`.
 
-        >>> job = dataset.train("rotation", "resnet18", epochs=100)  # doctest: +SKIP
+        >>> job = dataset.train("rotation", "resnet18", epochs=100)
         """
         return _client(self).jobs.create(self.id, task=task, encoder=encoder, **settings)
 
@@ -52,7 +52,10 @@ class Dataset(Owned, types.Dataset):
         encoder: str | Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> types.Estimate:
-        """Memory and time that `train` would take, without starting it; as of `jobs.estimate`."""
+        """Memory and time that `train` would take, without starting it; as of `jobs.estimate`.
+
+        >>> print(dataset.estimate("rotation", "resnet18").memory)
+        """
         return _client(self).jobs.estimate(self.id, task=task, encoder=encoder, **settings)
 
     def report(self) -> types.Report:
@@ -84,7 +87,7 @@ class Job(Owned, types.Job):
     ) -> "Job":
         """Wait until it has ended; as of `jobs.wait`.
 
-        >>> job = dataset.train("rotation").wait(check=True, on_progress=lambda job: print(job.progress))  # doctest: +SKIP
+        >>> job = dataset.train("rotation").wait(check=True, on_progress=lambda job: print(job.progress))
         """
         return _client(self).jobs.wait(self.id, timeout=timeout, on_progress=on_progress, check=check)
 
@@ -133,7 +136,7 @@ class Job(Owned, types.Job):
     def model(self) -> "Model":
         """The model that it made, evaluates, or embeds by.
 
-        >>> network = job.model().load()  # doctest: +SKIP
+        >>> network = job.model().load()
 
         Raises:
             PretextError: it has none, or not yet.
@@ -167,7 +170,10 @@ class Model(Owned, types.Model):
     def download(
         self, directory: str | os.PathLike[str], *, force: bool = False, on_progress: OnBytes | None = None
     ) -> tuple[Path, ...]:
-        """Download every file of it; as of `models.download`."""
+        """Download every file of it; as of `models.download`.
+
+        >>> paths = model.download("encoder/")
+        """
         return _client(self).models.download(self.id, directory, force=force, on_progress=on_progress)
 
     def load(
@@ -180,15 +186,18 @@ class Model(Owned, types.Model):
     ) -> "Loaded":
         """A torch module that gives its features; as of `models.load`.
 
-        >>> network = model.load()  # doctest: +SKIP
-        >>> features = network(network.preprocess("cat.jpg").unsqueeze(0))  # doctest: +SKIP
+        >>> network = model.load()
+        >>> features = network(network.preprocess("cat.jpg").unsqueeze(0))
         """
         return _client(self).models.load(self.id, via=via, device=device, cache=cache, on_progress=on_progress)
 
     def embed(
         self, images: Iterable[str | os.PathLike[str] | bytes], *, stage: str | None = None, normalize: bool = False
     ) -> types.Embedded:
-        """Embed a few images on the server, at once; as of `models.embed`."""
+        """Embed a few images on the server, at once; as of `models.embed`.
+
+        >>> vectors = model.embed(["cat.jpg", "dog.jpg"]).vectors
+        """
         return _client(self).models.embed(self.id, images, stage=stage, normalize=normalize)
 
     def evaluate(self, dataset_id: str, *, protocols: Sequence[str | Mapping[str, Any]] | None = None, **settings: Any) -> "Job":

@@ -1,5 +1,6 @@
 """The `pretext` command: groups of commands about nouns, and short verbs for what is done most."""
 
+from collections.abc import Callable
 from importlib.metadata import version as version_of
 from typing import Annotated, Literal
 
@@ -9,6 +10,7 @@ from pretext_client import (
     cli_access,
     cli_admin,
     cli_catalogue,
+    cli_changes,
     cli_compare,
     cli_completion,
     cli_datasets,
@@ -19,73 +21,102 @@ from pretext_client import (
     cli_labels,
     cli_models,
     cli_start,
+    cli_uploads,
     cli_webhooks,
+    completing,
 )
-from pretext_client.cli_parts import Root
+from pretext_client.cli_parts import DO, NOUNS, RUN, SELF, STEER, USE, Root
 from pretext_client.console import Output
 from pretext_client.session import Options
-
-_EXITS = """Exit status: 0 done; 1 refused, failed, or a job that was watched has not succeeded; 2 wrong usage; 3 the server cannot
-be reached; 4 the key is missing, not valid, or may not do this; 130 Ctrl-C, which leaves jobs running."""
 
 app = typer.Typer(
     cls=Root,
     help="Upload unlabelled images or videos to a Pretext Server, pretrain an encoder on them, download it.",
-    epilog=_EXITS,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
-for verb in (
-    cli_datasets.upload,
-    cli_start.train,
-    cli_estimate.estimate,
-    cli_jobs.watch,
-    cli_jobs.logs,
-    cli_jobs.pictures,
-    cli_models.download,
-    cli_start.evaluate,
-    cli_start.embed,
-    cli_start.export,
-    cli_compare.compare,
-    cli_jobs.pause,
-    cli_jobs.resume,
-    cli_jobs.cancel,
-    cli_jobs.retry,
-    cli_datasets.report,
-    cli_datasets.delete,
-    cli_labels.label,
-    cli_labels.labels,
-    cli_admin.usage,
-    cli_access.login,
-    cli_access.logout,
-    cli_access.whoami,
-    cli_completion.completion,
+_VERBS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
+    (
+        DO,
+        (
+            cli_datasets.upload,
+            cli_start.train,
+            cli_estimate.estimate,
+            cli_jobs.watch,
+            cli_jobs.logs,
+            cli_jobs.pictures,
+            cli_models.download,
+        ),
+    ),
+    (USE, (cli_start.evaluate, cli_compare.compare, cli_start.embed, cli_start.export)),
+    (
+        STEER,
+        (
+            cli_jobs.pause,
+            cli_jobs.resume,
+            cli_jobs.cancel,
+            cli_jobs.retry,
+            cli_jobs.checkpoints,
+            cli_datasets.report,
+            cli_labels.label,
+            cli_labels.labels,
+            cli_datasets.delete,
+        ),
+    ),
+)
+for section, verbs in _VERBS:
+    for verb in verbs:
+        app.command(rich_help_panel=section)(verb)
+
+for section, nouns in (
+    (
+        NOUNS,
+        {
+            "datasets": cli_datasets.app,
+            "uploads": cli_uploads.app,
+            "jobs": cli_jobs.app,
+            "models": cli_models.app,
+            "evaluations": cli_evaluations.app,
+            "embeddings": cli_embeddings.app,
+            "tasks": cli_catalogue.tasks,
+            "encoders": cli_catalogue.encoders,
+        },
+    ),
+    (
+        RUN,
+        {
+            "projects": cli_admin.projects,
+            "members": cli_admin.members,
+            "keys": cli_admin.keys,
+            "webhooks": cli_webhooks.app,
+            "workers": cli_admin.workers,
+            "audit": cli_admin.audit,
+        },
+    ),
 ):
-    app.command()(verb)
+    for name, noun in nouns.items():
+        app.add_typer(noun, name=name, rich_help_panel=section)
+
+app.command(rich_help_panel=RUN)(cli_admin.usage)
+app.command(rich_help_panel=SELF)(cli_access.login)
+app.command(rich_help_panel=SELF)(cli_access.logout)
+app.command(rich_help_panel=SELF)(cli_access.whoami)
+app.command(rich_help_panel=SELF)(cli_completion.completion)
 
 cli_jobs.app.command("create")(cli_start.train)
 cli_jobs.app.command()(cli_estimate.estimate)
-for verb in (cli_start.evaluate, cli_start.embed, cli_start.export, cli_compare.compare):
+for verb in dict(_VERBS)[USE]:
     cli_models.app.command()(verb)
 
-for name, group in (
-    ("datasets", cli_datasets.app),
-    ("jobs", cli_jobs.app),
-    ("models", cli_models.app),
-    ("evaluations", cli_evaluations.app),
-    ("embeddings", cli_embeddings.app),
-    ("tasks", cli_catalogue.tasks),
-    ("encoders", cli_catalogue.encoders),
-    ("webhooks", cli_webhooks.app),
-    ("keys", cli_admin.keys),
-    ("members", cli_admin.members),
-    ("projects", cli_admin.projects),
-    ("workers", cli_admin.workers),
-    ("audit", cli_admin.audit),
-):
-    app.add_typer(group, name=name)
+cli_changes.add_to(
+    datasets=cli_datasets.app,
+    jobs=cli_jobs.app,
+    models=cli_models.app,
+    evaluations=cli_evaluations.app,
+    embeddings=cli_embeddings.app,
+)
 
 
 @app.callback()
@@ -99,7 +130,11 @@ def options(
         bool, typer.Option("--json", help="Write results as JSON, with all that the server answered; may stand anywhere.")
     ] = False,
     profile: Annotated[
-        str | None, typer.Option(help="A server that `pretext login` has stored. Default: PRETEXT_PROFILE, else `default`.")
+        str | None,
+        typer.Option(
+            help="A server that `pretext login` has stored. Default: PRETEXT_PROFILE, else `default`.",
+            autocompletion=completing.profiles,
+        ),
     ] = None,
     color: Annotated[
         Literal["auto", "always", "never"], typer.Option(help="auto: on a terminal alone, unless NO_COLOR is set.")
@@ -109,7 +144,7 @@ def options(
     context.obj = Options(url, api_key, json, profile, color)
 
 
-@app.command()
+@app.command(rich_help_panel=SELF)
 def version(context: typer.Context) -> None:
     """Tell the version of this command."""
     number = version_of("pretext-client")

@@ -1,5 +1,6 @@
 """`pretext tasks` and `pretext encoders`: what the server can train."""
 
+import json
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Annotated, TypeVar
@@ -28,7 +29,7 @@ def list_tasks(context: typer.Context) -> None:
                 one.name,
                 one.modality,
                 one.summary,
-                " ".join(f"{key}={value}" for key, value in one.defaults.items() if key != "name"),
+                " ".join(f"{key}={_value(value)}" for key, value in one.defaults.items() if key != "name"),
             )
             for one in found
         ]
@@ -46,7 +47,11 @@ def show_task(context: typer.Context, name: Annotated[str, typer.Argument(autoco
         about = found.schema.get("properties", {})
         for key, value in found.defaults.items():
             if key != "name":
-                told += ["", f"--set task.{key}={value}", f"    {about.get(key, {}).get('description', '')}"]
+                told += [
+                    "",
+                    f"--set task.{key}={_value(value)}",
+                    f"    {' '.join(about.get(key, {}).get('description', '').split())}",
+                ]
         run.output.value(found, "\n".join(line for line in told if line is not None))
 
 
@@ -71,6 +76,11 @@ def show_encoder(context: typer.Context, name: Annotated[str, typer.Argument(aut
         told.append(f"{found.features} features; images of at least {found.min_image_size} px")
         told.append(f"stages: {', '.join(found.stages)}")
         run.output.value(found, "\n".join(told))
+
+
+def _value(default: object) -> str:
+    """A default as `--set` takes it."""
+    return default if isinstance(default, str) else json.dumps(default)
 
 
 def _named(name: str, what: str, known: Iterable[NamedT]) -> NamedT:

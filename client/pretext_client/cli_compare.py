@@ -42,8 +42,40 @@ def compare(
         if run.output.as_json:
             run.output.json([_raw(one) for one in found])
             return
-        rows = [(name, *cells) for name, cells in _rows(found) if any(cells)]
-        run.output.table(("", *(one.model.id for one in found)), [], rows)
+        names = _Names(run)
+        rows = [(name, *cells) for name, cells in _rows(found, names) if any(cells)]
+        answers = list(_answers(found, names))
+        if run.output.for_people:
+            run.output.table(("", *(one.model.id for one in found)), [], rows)
+            run.output.say("\n".join(f"\n{id_} on {dataset}: {sentence}" for id_, dataset, sentence in answers))
+        else:
+            told = [
+                (f"answer on {dataset}", *(sentence if id_ == one.model.id else "" for one in found))
+                for id_, dataset, sentence in answers
+            ]
+            run.output.table(("", *(one.model.id for one in found)), [], [*rows, *told])
+
+
+class _Names:
+    """Names of datasets, for people; an id where there is none, or two of the same name.
+
+    Args:
+        run: the command.
+    """
+
+    def __init__(self, run: Session) -> None:
+        self._run = run
+        self._known: dict[str | None, str] = {None: ""}
+
+    def of(self, dataset_id: str | None) -> str:
+        """What to call a dataset."""
+        if dataset_id is not None and dataset_id not in self._known:
+            try:
+                name = self._run.client.datasets.get(dataset_id).name
+            except NotFound:
+                name = dataset_id
+            self._known[dataset_id] = dataset_id if name in self._known.values() else name
+        return self._known[dataset_id]
 
 
 def _read(run: Session, id_: str) -> _Compared:
@@ -68,7 +100,7 @@ def _raw(one: _Compared) -> dict[str, Any]:
     }
 
 
-def _rows(found: list[_Compared]) -> Iterator[tuple[str, list[str]]]:
+def _rows(found: list[_Compared], names: _Names) -> Iterator[tuple[str, list[str]]]:
     yield "name", [one.model.name for one in found]
     yield "task", [one.model.task or "" for one in found]
     yield "encoder", [str(one.model.encoder.get("name", "")) for one in found]
@@ -79,7 +111,7 @@ def _rows(found: list[_Compared]) -> Iterator[tuple[str, list[str]]]:
     yield from _settings(found)
     for name in dict.fromkeys(name for one in found for name in one.model.metrics):
         yield name, [figure(one.model.metrics.get(name)) for one in found]
-    yield from _evaluations(found)
+    yield from _evaluations(found, names)
 
 
 def _ended(job: Job | None) -> str:
@@ -104,15 +136,24 @@ def _flat(spec: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]
             yield before + name, value
 
 
-def _evaluations(found: list[_Compared]) -> Iterator[tuple[str, list[str]]]:
+def _evaluations(found: list[_Compared], names: _Names) -> Iterator[tuple[str, list[str]]]:
     """Figures of the newest evaluation of each model on each dataset: of different datasets they cannot be compared."""
-    newest: list[dict[str | None, Evaluation]] = []
-    for one in found:
-        newest.append({})
-        for each in one.evaluations:  # the newest first
-            newest[-1].setdefault(each.dataset_id, each)
+    newest = [_newest(one) for one in found]
     for dataset in dict.fromkeys(dataset for each in newest for dataset in each):
         of = [each.get(dataset) for each in newest]
         for name in dict.fromkeys(name for each in of if each is not None for name in each.metrics):
-            yield f"{name} on {dataset}", [figure(each.metrics.get(name)) if each is not None else "" for each in of]
-        yield f"answer on {dataset}", [each.sentence if each is not None else "" for each in of]
+            yield f"{name} on {names.of(dataset)}", [figure(each.metrics.get(name)) if each is not None else "" for each in of]
+
+
+def _newest(one: _Compared) -> dict[str | None, Evaluation]:
+    found: dict[str | None, Evaluation] = {}
+    for each in one.evaluations:  # the newest first
+        found.setdefault(each.dataset_id, each)
+    return found
+
+
+def _answers(found: list[_Compared], names: _Names) -> Iterator[tuple[str, str, str]]:
+    """Model, dataset, and what the evaluation says in a sentence."""
+    for one in found:
+        for dataset, each in _newest(one).items():
+            yield one.model.id, names.of(dataset), each.sentence

@@ -9,10 +9,11 @@ import typer
 
 from pretext_client.bound import Dataset
 from pretext_client.cli_labels import label, labels
-from pretext_client.cli_parts import DatasetRef, Limit, group, listing
+from pretext_client.cli_notes import Metadata, WithMetadata, notes
+from pretext_client.cli_parts import DatasetRef, First, Limit, group, listing
 from pretext_client.progress import upload_with_bar
 from pretext_client.session import EXIT_FAILED, Session, session
-from pretext_client.shown import bytes_, moment, outline
+from pretext_client.shown import bytes_, moment, outline, words
 from pretext_client.watching import ingested
 
 _REFUSED_SHOWN = 10
@@ -36,12 +37,14 @@ def upload(
     kind: Annotated[
         Kind, typer.Option(help="What is in it. auto: guessed; with video, a folder of numbered images is a clip.")
     ] = Kind.auto,
+    metadata: Metadata = None,
     wait: Annotated[bool, typer.Option(help="Wait until every image or video is checked.")] = True,
 ) -> None:
     """Upload images or videos. No labels and no class folders are needed."""
     with session(context) as run:
         run.interrupted = "Stopped. Of a large upload the server keeps what has arrived: the same command goes on from there."
-        dataset = upload_with_bar(run.client, path[0] if len(path) == 1 else path, run.output.err, name=name, kind=kind.value)
+        source = path[0] if len(path) == 1 else path
+        dataset = upload_with_bar(run.client, source, run.output.err, name=name, kind=kind.value, metadata=notes(metadata))
         _tell(run, ingested(run, dataset) if wait else dataset)
 
 
@@ -53,7 +56,7 @@ def wait_for(context: typer.Context, dataset: DatasetRef) -> None:
 
 
 def _tell(run: Session, dataset: Dataset) -> None:
-    run.output.value(dataset, _about(dataset))
+    run.output.value(dataset, _about(run, dataset))
     if dataset.refused:
         _tell_refused(run, dataset)
     if dataset.state == "failed":
@@ -69,12 +72,12 @@ def _tell_refused(run: Session, dataset: Dataset) -> None:
         run.output.note(f"… and {more:,} more: {run.prefix} report {dataset.id}")
 
 
-def _about(dataset: Dataset) -> str:
+def _about(run: Session, dataset: Dataset) -> str:
     if dataset.state == "failed":
         return f"{dataset.id}  cannot be used: {dataset.error.message if dataset.error else 'its ingest has failed'}"
     if dataset.images is None and dataset.videos is None:
         return f"{dataset.id}  {dataset.state}"
-    refused = f", {dataset.refused:,} refused (pretext report {dataset.id})" if dataset.refused else ""
+    refused = f", {dataset.refused:,} refused ({run.prefix} report {dataset.id})" if dataset.refused else ""
     classes = f", labels of {len(dataset.labels)} classes (not used for pretraining)" if dataset.labels else ""
     what = (
         f"{dataset.images:,} images" if dataset.videos is None else f"{dataset.videos:,} videos of {dataset.frames or 0:,} frames"
@@ -87,10 +90,12 @@ def list_datasets(
     context: typer.Context,
     limit: Limit = 100,
     state: Annotated[str | None, typer.Option(help="Only those in this state: ingesting, ready or failed.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only those of exactly this name.")] = None,
+    metadata: WithMetadata = None,
 ) -> None:
     """List the datasets."""
     with session(context) as run:
-        found = list(islice(run.client.datasets.list(state=state), limit))
+        found = list(islice(run.client.datasets.list(state=state, name=name, metadata=notes(metadata)), limit))
         rows = [
             (
                 one.id,
@@ -112,7 +117,7 @@ def show(context: typer.Context, dataset: DatasetRef) -> None:
     """Say what a dataset has, in a line or, with --json, in full."""
     with session(context) as run:
         found = run.client.datasets.find(dataset)
-        lines = [_about(found), f"called {found.name}, uploaded {moment(found.created_at)}, {bytes_(found.bytes or 0)}"]
+        lines = [_about(run, found), f"called {found.name}, uploaded {moment(found.created_at)}, {bytes_(found.bytes or 0)}"]
         if found.label_counts:
             lines.append("labels: " + ", ".join(f"{name} {count:,}" for name, count in found.label_counts.items()))
         run.output.value(found, "\n".join(lines))
@@ -127,15 +132,24 @@ def report(context: typer.Context, dataset: DatasetRef) -> None:
         if run.output.as_json:
             run.output.json(told.raw)
             return
-        run.output.say(_about(found))
+        run.output.say(_about(run, found))
         for key, value in told.report.items():
-            if key != "shards":
-                run.output.say(f"{key.replace('_', ' ')}: {outline(value)}")
+            if key != "shards" and value not in (None, {}, []):
+                run.output.say(f"{words(key)}: {outline(value)}")
         refused = list(told.refused)
         if refused:
             run.output.table(("refused", "why"), refused, [(one.name, one.reason) for one in refused])
         if told.more_refused:
             run.output.note(f"… and more, {found.refused:,} in all")
+
+
+@app.command()
+def samples(context: typer.Context, dataset: DatasetRef, limit: First = 100) -> None:
+    """List the images or videos of a dataset, in the order of the upload."""
+    with session(context) as run:
+        found = list(run.client.datasets.samples(run.client.datasets.find(dataset).id, limit=limit))
+        rows = [(one.index, one.path, f"{one.width} x {one.height}", one.label, one.split) for one in found]
+        run.output.table(("index", "path", "pixels", "label", "split"), found, rows)
 
 
 @app.command()

@@ -26,10 +26,10 @@ def list_embeddings(context: typer.Context, limit: Limit = 100, model: OfModel =
     with session(context) as run:
         found = list(islice(run.client.embeddings.list(model_id=model), limit))
         rows = [
-            (one.id, one.model_id, one.dataset_id, one.stage, one.rows, one.features, _size(one), moment(one.created_at))
+            (one.id, one.rows, one.features, _size(one), moment(one.created_at), one.stage, one.model_id, one.dataset_id)
             for one in found
         ]
-        run.output.table(("id", "model", "dataset", "stage", "rows", "features", "size", "created"), found, rows)
+        run.output.table(("id", "rows", "features", "size", "created", "stage", "model", "dataset"), found, rows)
 
 
 @app.command()
@@ -81,7 +81,7 @@ def at_once(run: Session, model: str, images: list[Path], *, stage: str | None, 
             for name, one in zip(names, embedded.data, strict=True)
         ]
         run.output.table(("image", f"embedding of {embedded.features} numbers"), embedded.data, rows)
-        run.output.note("All of them: put --json before the command, or --out FILE.npy, .csv or .json behind it.")
+        run.output.note("All of them: --json, or --out FILE with the ending .npy, .csv or .json.")
 
 
 def _size(found: Embedding) -> str:

@@ -26,8 +26,8 @@ def list_evaluations(context: typer.Context, limit: Limit = 100, model: OfModel 
     """List evaluations."""
     with session(context) as run:
         found = list(islice(run.client.evaluations.list(model_id=model), limit))
-        rows = [(one.id, one.model_id, *_figures(one), moment(one.created_at), one.sentence) for one in found]
-        run.output.table(("id", "model", "kNN", "linear", "created", "answer"), found, rows)
+        rows = [(one.id, *_figures(one), moment(one.created_at), one.sentence, one.model_id) for one in found]
+        run.output.table(("id", "kNN", "linear", "created", "answer", "model"), found, rows)
 
 
 @app.command()

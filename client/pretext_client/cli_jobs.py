@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
-from pretext_client import types
-from pretext_client.cli_parts import JobId, Limit, OfDataset, Watch, group, listing
+from pretext_client import completing, types
+from pretext_client.cli_notes import WithMetadata, notes
+from pretext_client.cli_parts import First, JobId, Limit, OfDataset, OfModel, Watch, group, listing, put
 from pretext_client.progress import figure, pictures_with_bar, stopped_early
 from pretext_client.session import EXIT_FAILED, session
 from pretext_client.shown import bytes_, duration, harmless, moment, outline
+from pretext_client.types.jobs import KINDS, STATES
 from pretext_client.watching import follow, outcome, queued
 
 app = group("Trainings and all else that takes time: list, show, watch, logs, pause, cancel, retry.")
@@ -53,10 +55,8 @@ def pictures(
     with session(context) as run:
         run.interrupted = "Stopped; the same command goes on where this one was."
         paths = pictures_with_bar(run.client, job, out or Path(f"{job}-pictures"), run.output.err)
-        if run.output.as_json:
-            run.output.json([str(path) for path in paths])
-        elif paths:
-            run.output.say("\n".join(map(str, paths)))
+        if paths or run.output.as_json:
+            put(run, paths)
         else:
             run.output.note(f"{job} has no pictures yet.")
 
@@ -64,17 +64,25 @@ def pictures(
 @listing(app)
 def list_jobs(
     context: typer.Context,
-    state: Annotated[str | None, typer.Option(help="Only those in this state, such as running.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Only those of this kind, such as pretrain.")] = None,
+    state: Annotated[
+        str | None, typer.Option(help="Only those in this state, such as running.", autocompletion=lambda: list(STATES))
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Only those of this kind, such as pretrain.", autocompletion=lambda: list(KINDS))
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="Only trainings by this pretext task.", autocompletion=completing.tasks)] = None,
     dataset: OfDataset = None,
+    model: OfModel = None,
+    metadata: WithMetadata = None,
     limit: Limit = 100,
 ) -> None:
     """List the jobs."""
     with session(context) as run:
         of = run.client.datasets.find(dataset).id if dataset is not None else None
-        found = list(islice(run.client.jobs.list(state=state, kind=kind, dataset_id=of), limit))
-        rows = [(one.id, one.kind, one.state, _share(one), one.dataset_id, one.model_id, moment(one.created_at)) for one in found]
-        run.output.table(("id", "kind", "state", "done", "dataset", "model", "created"), found, rows)
+        listed = run.client.jobs.list(state=state, kind=kind, task=task, dataset_id=of, model_id=model, metadata=notes(metadata))
+        found = list(islice(listed, limit))
+        rows = [(one.id, one.kind, one.state, _share(one), moment(one.created_at), one.dataset_id, one.model_id) for one in found]
+        run.output.table(("id", "kind", "state", "done", "created", "dataset", "model"), found, rows)
 
 
 def _share(job: types.Job) -> str | None:
@@ -101,14 +109,14 @@ def _lines(job: types.Job) -> list[str]:
     made = (job.dataset_id, job.model_id, job.evaluation_id, job.embedding_id)
     lines.append("of: " + "  ".join(one for one in made if one))
     if job.progress is not None and not job.ended:
-        lines.append(f"{job.progress.phase}: {_share(job) or 'begun'}")
+        lines.append(f"now: {_share(job) or job.progress.phase}")
     if job.verdict is not None and job.state != "succeeded":
         lines.append(job.verdict.sentence)
     return [*lines, *(f"{key}: {outline(value)}" for key, value in job.spec.items() if value not in (None, {}, []))]
 
 
 @app.command()
-def events(context: typer.Context, job: JobId, limit: Limit = 1000) -> None:
+def events(context: typer.Context, job: JobId, limit: First = 1000) -> None:
     """List what happened to a job, the oldest first."""
     with session(context) as run:
         found = list(islice(run.client.jobs.events(job), limit))
@@ -146,7 +154,7 @@ def metrics(
     points: Annotated[
         int | None, typer.Option(min=4, help="Most points of each figure, its extremes among them. Default: all.")
     ] = None,
-    limit: Limit = 1000,
+    limit: First = 1000,
 ) -> None:
     """List the figures of a training, in order of its steps."""
     with session(context) as run:
@@ -162,7 +170,7 @@ def checkpoints(context: typer.Context, job: JobId) -> None:
     with session(context) as run:
         found = run.client.jobs.checkpoints(job)
         rows = [
-            (one.step, one.attempt, bytes_(one.bytes or 0), moment(one.at) if one.at is not None else None, one.available)
+            (one.step, one.attempt, bytes_(one.bytes or 0), moment(one.at) if one.at is not None else None, outline(one.available))
             for one in found
         ]
         run.output.table(("step", "attempt", "size", "stored", "available"), found, rows)

@@ -1,12 +1,13 @@
 """`pretext models`, and `download`: list encoders, fetch one, bring one's own, delete them."""
 
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pretext_client.cli_parts import Force, Limit, ModelId, group, listing, put
+from pretext_client import completing
+from pretext_client.cli_notes import WithMetadata, notes
+from pretext_client.cli_parts import Force, Limit, ModelId, OfDataset, group, listing, put
 from pretext_client.progress import download_with_bar, figure, model_with_bar
 from pretext_client.session import session
 from pretext_client.shown import bytes_, moment
@@ -15,10 +16,18 @@ app = group("Trained encoders: list, show, download, upload, compare, delete.")
 
 
 @listing(app)
-def list_models(context: typer.Context, limit: Limit = 100) -> None:
+def list_models(
+    context: typer.Context,
+    dataset: OfDataset = None,
+    task: Annotated[str | None, typer.Option(help="Only those of this pretext task.", autocompletion=completing.tasks)] = None,
+    name: Annotated[str | None, typer.Option(help="Only those of exactly this name.")] = None,
+    metadata: WithMetadata = None,
+    limit: Limit = 100,
+) -> None:
     """List the encoders."""
     with session(context) as run:
-        found = list(islice(run.client.models.list(), limit))
+        of = run.client.datasets.find(dataset).id if dataset is not None else None
+        found = list(run.client.models.list(task=task, name=name, dataset_id=of, metadata=notes(metadata), limit=limit))
         rows = [
             (
                 one.id,
@@ -26,11 +35,13 @@ def list_models(context: typer.Context, limit: Limit = 100) -> None:
                 one.task,
                 one.image_size,
                 bytes_(sum(file.bytes for file in one.files)),
+                ", ".join(one.aliases),
                 moment(one.created_at),
+                one.name,
             )
             for one in found
         ]
-        run.output.table(("id", "encoder", "task", "image size", "size", "created"), found, rows)
+        run.output.table(("id", "encoder", "task", "image size", "size", "aliases", "created", "name"), found, rows)
 
 
 @app.command()
@@ -43,6 +54,7 @@ def show(context: typer.Context, model: ModelId) -> None:
         told += [f"features after {found.ends_at}"] if found.ends_at else []
         told += ["of: " + "  ".join(one for one in (found.dataset_id, found.job_id, found.made_from) if one)]
         told += [f"{name}: {figure(value)}" for name, value in found.metrics.items()]
+        told += [f"aliases: {', '.join(found.aliases)}"] if found.aliases else []
         told += [f"{file.name}  {bytes_(file.bytes)}" for file in found.files]
         run.output.value(found, "\n".join(told))
 

@@ -9,9 +9,10 @@ import typer
 from typer.core import TyperGroup
 
 from pretext_client import completing
-from pretext_client.session import Session
+from pretext_client.session import EXIT_STATUSES, Session
 
 Limit = Annotated[int, typer.Option(min=1, help="How many to list at most, the newest first.")]
+First = Annotated[int, typer.Option("--limit", min=1, help="How many to list at most, from the beginning.")]
 DatasetRef = Annotated[str, typer.Argument(help="Id or name.", autocompletion=completing.datasets)]
 JobId = Annotated[str, typer.Argument(help="Id of the job.", autocompletion=completing.jobs)]
 ModelId = Annotated[str, typer.Argument(help="Id of the model.", autocompletion=completing.models)]
@@ -24,12 +25,23 @@ Settings = Annotated[
 Watch = Annotated[bool, typer.Option("--watch", help="Watch it to its end.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite other files of the same names.")]
 
+DO = "From pictures to an encoder"
+USE = "What an encoder is good for"
+STEER = "Jobs and datasets"
+NOUNS = "Everything, by noun (each lists when it is called alone)"
+RUN = "Administration"
+SELF = "This command"
+_PANELS = (DO, USE, STEER, NOUNS, RUN, SELF, "Commands")
+"""Sections of the help, in their order."""
+
 _JSON = "--json"
+_WHOLE = 500
+"""Characters: more than any first sentence has."""
 FunctionT = TypeVar("FunctionT", bound=Callable[..., None])
 
 
 class Root(TyperGroup):
-    """Takes `--json` wherever it stands: `pretext --json jobs` is `pretext jobs --json`."""
+    """Takes `--json` wherever it stands, `pretext --json jobs` is `pretext jobs --json`, and helps in sections."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As of every group, with that option in front."""
@@ -37,6 +49,24 @@ class Root(TyperGroup):
         if _JSON in args[:end]:
             args = [_JSON, *(one for number, one in enumerate(args) if one != _JSON or number > end)]
         return super().parse_args(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002  as of every group
+        """Sections of commands."""
+        sections: dict[str, list[tuple[str, str]]] = {title: [] for title in _PANELS}
+        for name, command in self.commands.items():
+            if not command.hidden:
+                panel = getattr(command, "rich_help_panel", None)
+                about = command.get_short_help_str(_WHOLE)
+                sections[panel if isinstance(panel, str) else "Commands"].append((name, about))
+        widest = max(len(name) for name in self.commands)
+        for title, rows in filter(lambda section: section[1], sections.items()):
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(widest), about) for name, about in rows])
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """What the exit statuses mean, each in a line of its own."""
+        with formatter.section("Exit status"):
+            formatter.write_dl([(str(status), about) for status, about in EXIT_STATUSES.items()])
 
 
 def group(about: str) -> typer.Typer:
@@ -65,4 +95,4 @@ def put(run: Session, paths: tuple[Path, ...]) -> None:
     if run.output.as_json:
         run.output.json([str(path) for path in paths])
     else:
-        run.output.say("\n".join(map(str, paths)))
+        run.output.say("\n".join(map(str, paths)), wrapped=False)

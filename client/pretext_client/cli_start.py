@@ -11,6 +11,7 @@ import typer
 from pretext_client import cli_embeddings, completing
 from pretext_client import settings as given
 from pretext_client.bound import Dataset
+from pretext_client.cli_notes import Metadata, noted, notes
 from pretext_client.cli_parts import DatasetRef, ModelId, Settings, Watch
 from pretext_client.errors import InvalidRequest
 from pretext_client.session import Session, session
@@ -43,6 +44,8 @@ def train(
     encoder: EncoderName = None,
     init_from: InitFrom = None,
     set_: Settings = None,
+    metadata: Metadata = None,
+    *,
     evaluate: Annotated[
         bool, typer.Option("--evaluate", help="Find out afterwards how many labels it saves; the dataset needs labels for that.")
     ] = False,
@@ -50,6 +53,7 @@ def train(
 ) -> None:
     """Pretrain an encoder. Everything but the dataset has a good default."""
     settings = pretraining(task, encoder, init_from, set_)
+    noted(settings, metadata)
     if evaluate:
         settings.setdefault("evaluate", {})
     with session(context) as run:
@@ -96,6 +100,7 @@ def evaluate(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as seed=1 or label_efficiency.draws=5."),
     ] = None,
+    metadata: Metadata = None,
     watch: Watch = False,
 ) -> None:
     """Find out how many labels an encoder saves."""
@@ -103,6 +108,7 @@ def evaluate(
         settings = given.parse(set_ or ())
         protocols = given.protocols(settings, protocol)
         references = given.single(settings, "references", reference or None)
+    noted(settings, metadata)
     with session(context) as run:
         found = ingested(run, run.client.datasets.find(dataset))
         job = run.client.jobs.evaluate(model, found.id, protocols=protocols, references=references, **settings)
@@ -121,12 +127,15 @@ def embed(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Of a dataset: a setting, such as batch_size=64.")
     ] = None,
+    metadata: Metadata = None,
+    *,
     watch: Annotated[bool, typer.Option("--watch", help="Of a dataset: watch it to its end.")] = False,
 ) -> None:
     """Embed a few images at once, or a whole dataset into Parquet files."""
     images = [Path(one) for one in what]
     with understood():
         settings = given.parse(set_ or ())
+    noted(settings, metadata)
     with session(context) as run:
         if all(path.is_file() for path in images):
             cli_embeddings.at_once(run, model, images, stage=stage, normalize=normalize, out=out)
@@ -149,11 +158,12 @@ def export(
     format_: Annotated[
         list[str] | None, typer.Option("--format", help="onnx or pt2, beside the weights; several times. Default: both.")
     ] = None,
+    metadata: Metadata = None,
     watch: Watch = False,
 ) -> None:
     """Make another model of an encoder: with the features of another stage, or in other formats."""
     with session(context) as run:
-        job = run.client.models.export(model, stage=stage, formats=format_)
+        job = run.client.models.export(model, stage=stage, formats=format_, metadata=notes(metadata))
         queued(run, job, watch=watch)
 
 

@@ -7,17 +7,18 @@ from typing import Annotated
 
 import typer
 
+from pretext_client import completing
 from pretext_client.cli_parts import Limit, group, listing
 from pretext_client.session import EXIT_FAILED, session
 from pretext_client.shown import moment
 from pretext_client.webhooks import Delivery, Webhook, Webhooks
 
-app = group("Servers of yours that are told what happens: list, create, update, test, deliveries, delete.")
+app = group("Servers of yours that are told what happens: list, create, show, update, test, deliveries, delete.")
 
 _LOOK_SECONDS = 0.3
 _ENDED = {"delivered", "failed"}
 
-Id = Annotated[str, typer.Argument(help="Id of the webhook.", metavar="WEBHOOK")]
+Id = Annotated[str, typer.Argument(help="Id of the webhook.", metavar="WEBHOOK", autocompletion=completing.webhooks)]
 
 
 @listing(app)
@@ -44,6 +45,18 @@ def create(
         made = run.client.webhooks.create(url, event or ["*"], description=description)
         run.output.note(f"{made.id}; its secret is shown this once. Try it: {run.prefix} webhooks test {made.id}")
         run.output.value(made, str(made.secret))
+
+
+@app.command()
+def show(context: typer.Context, webhook: Id) -> None:
+    """Say where a webhook sends what, and how it goes."""
+    with session(context) as run:
+        found = run.client.webhooks.get(webhook)
+        told = [f"{found.id}  {_state(found)}, {', '.join(found.events)} to {found.url}"]
+        told += [found.description] if found.description else []
+        told += [f"disabled because {found.disabled_because}"] if found.disabled_because else []
+        told += [f"last delivered {moment(found.delivered_at)}"] if found.delivered_at else []
+        run.output.value(found, "\n".join(told))
 
 
 @app.command()

@@ -5,6 +5,7 @@ from itertools import islice
 
 import typer
 
+from pretext_client import profiles as stored
 from pretext_client.client import Pretext
 from pretext_client.errors import PretextError
 from pretext_client.retry import Retry
@@ -33,6 +34,14 @@ def _completer(offers: Callable[[Pretext], Iterator[Offer]]) -> Callable[[typer.
     return complete
 
 
+def profiles() -> list[str]:
+    """Names of the servers that were logged in to."""
+    try:
+        return sorted(stored.read())
+    except PretextError:
+        return []
+
+
 def _datasets(client: Pretext) -> Iterator[Offer]:
     for one in client.datasets.list():
         about = f"{one.name}, {one.state}"
@@ -50,4 +59,6 @@ tasks = _completer(lambda client: ((one.name, one.summary) for one in client.tas
 encoders = _completer(lambda client: ((one.name, one.summary) for one in client.encoders()))
 keys = _completer(lambda client: ((one.id, one.name) for one in client.keys.list()))
 members = _completer(lambda client: ((one.id, one.name) for one in client.members.list()))
+webhooks = _completer(lambda client: ((one.id, one.url) for one in client.webhooks.list()))
+uploads = _completer(lambda client: ((one.id, one.filename) for one in client.uploads.list()))
 projects = _completer(lambda client: ((one.id, one.name) for one in client.projects.list()))

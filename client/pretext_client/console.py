@@ -2,10 +2,11 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
@@ -22,6 +23,10 @@ _STYLES = {
     "cancelled": "dim",
 }
 """Of states, in tables."""
+_GAP = 2
+_COMMAND = "pretext "
+_SENTENCE = 24
+"""Columns of a terminal: what is longer and has spaces is a sentence, and may be cut to this."""
 
 
 class Output:
@@ -41,15 +46,17 @@ class Output:
             settings |= {"no_color": False, "color_system": "256"}
         self.out = Console(**settings)
         self.err = Console(stderr=True, **settings)
-        self._for_people = self.out.is_terminal or color == "always"
+        self.for_people = self.out.is_terminal or color == "always"
 
-    def say(self, message: str) -> None:
+    def say(self, message: str, *, wrapped: bool = True) -> None:
         """Tell people something; programs that read JSON do not see it."""
-        (self.err if self.as_json else self.out).print(harmless(message), markup=False, soft_wrap=True)
+        console = self.err if self.as_json else self.out
+        text = harmless(message)
+        console.print(_wrapped(text, console) if wrapped else text, markup=False, soft_wrap=True)
 
     def note(self, message: str) -> None:
         """Tell people something that is no result."""
-        self.err.print(harmless(message), markup=False, soft_wrap=True)
+        self.err.print(_wrapped(harmless(message), self.err), markup=False, soft_wrap=True)
 
     def value(self, found: Value, text: str) -> None:
         """A result: as a text, or in full as JSON."""
@@ -65,21 +72,23 @@ class Output:
             return
         cells = [["" if cell is None else harmless(cell) for cell in row] for row in rows]
         lines = [[cell.replace("\n", " ") for cell in row] for row in [list(columns), *cells]]
-        if not self._for_people:
+        if not self.for_people:
             for row in lines:
                 sys.stdout.write("\t".join(row) + "\n")
             return
-        # Ids have to stay whole, so that they can be copied: rather than fold columns, a line may be longer than the terminal.
-        widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
         if len(lines) == 1:
             self.note("There are none.")
             return
+        widths, dropped = _widths(lines, self.out.width)
         for number, row in enumerate(lines):
             line = Text(style="bold" if number == 0 else "")
-            for cell, width in zip(row, widths, strict=True):
-                line.append(cell, _STYLES.get(cell, "")).append(" " * (width - cell_len(cell) + 2))
+            for cell, width in zip(row, widths, strict=False):
+                shown = cell if cell_len(cell) <= width else set_cell_size(cell, width - 1) + "…"
+                line.append(shown, _STYLES.get(cell, "")).append(" " * (width - cell_len(shown) + _GAP))
             line.rstrip()
             self.out.print(line, soft_wrap=True)
+        if dropped:
+            self.err.print(f"No room for: {', '.join(dropped)}. A wider terminal, a pipe or --json has all.", style="dim")
 
     def json(self, document: object) -> None:
         """A JSON document."""
@@ -89,6 +98,42 @@ class Output:
         """One line about what went wrong."""
         self.err.print("Error: ", style="bold red", end="")
         self.err.print(harmless(_told(error)), markup=False, soft_wrap=True)
+
+
+def _widths(lines: list[list[str]], room: int) -> tuple[list[int], list[str]]:
+    """Widths of the columns that fit into a terminal, and the names of those that do not.
+
+    Ids and figures stay whole, so that they can be copied. Sentences are cut; if that is not enough, the last columns are left out.
+    """
+    columns = list(zip(*lines, strict=True))
+    whole = [max(map(cell_len, column)) for column in columns]
+    least = [max([min(width, _SENTENCE), *_words(column)]) for width, column in zip(whole, columns, strict=True)]
+    kept = len(columns)
+    while kept > 1 and sum(least[:kept]) + _GAP * (kept - 1) > room:
+        kept -= 1
+    left = room - sum(least[:kept]) - _GAP * (kept - 1)
+    widths = []
+    for width, narrow in zip(whole[:kept], least, strict=False):
+        widths.append(narrow + min(max(left, 0), width - narrow))
+        left -= widths[-1] - narrow
+    return widths, [column[0] for column in columns[kept:]]
+
+
+def _words(cells: Iterable[str]) -> Iterator[int]:
+    """Widths of cells that are no sentences."""
+    return (cell_len(cell) for cell in cells if " " not in cell or cell_len(cell) <= _SENTENCE)
+
+
+def _wrapped(message: str, console: Console) -> str:
+    """A message for a terminal, its lines broken between words. Commands stay in one line, so that they can be copied."""
+    if not console.is_terminal:
+        return message
+    return "\n".join(line if _COMMAND in line else _folded(line, console.width) for line in message.split("\n"))
+
+
+def _folded(line: str, width: int) -> str:
+    indent = line[: len(line) - len(line.lstrip())]
+    return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _told(error: PretextError | OSError) -> str:

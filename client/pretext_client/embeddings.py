@@ -3,9 +3,11 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from pretext_client.bound import Embedding
+from pretext_client.changes import Notes, change, narrowed
 from pretext_client.download import download_all
 from pretext_client.http import Call, Http
 from pretext_client.upload import OnBytes
@@ -19,13 +21,29 @@ class Embeddings:
     def __init__(self, http: Http) -> None:
         self._http = http
 
-    def list(self, *, model_id: str | None = None, dataset_id: str | None = None) -> Iterator[Embedding]:
+    def list(
+        self, *, model_id: str | None = None, dataset_id: str | None = None, metadata: Notes | None = None
+    ) -> Iterator[Embedding]:
         """All embeddings of datasets, the newest first; pages are fetched as needed."""
-        return self._http.pages(_PATH, {"model_id": model_id, "dataset_id": dataset_id}, Embedding, lambda one: one.id)
+        return self._http.pages(_PATH, narrowed(metadata, model_id=model_id, dataset_id=dataset_id), Embedding, lambda one: one.id)
 
     def get(self, embedding_id: str) -> Embedding:
         """Read what they are of, and which files they have."""
         return self._http.value(Call("GET", _path(embedding_id)), Embedding)
+
+    def update(self, embedding_id: str, *, if_match: str | None = None, **changes: Any) -> Embedding:
+        """Change its `metadata`; what is left out stays. Of `metadata`, other keys stay, and a key with None is deleted.
+
+        Args:
+            embedding_id: the embedding.
+            if_match: what `etag` gave; nothing is changed if it was changed since then by somebody else (status 412).
+            changes: what shall be different.
+        """
+        return self._http.value(change(_path(embedding_id), changes, if_match), Embedding)
+
+    def etag(self, embedding_id: str) -> str:
+        """The version of a embedding, for `update`. Read it before the embedding itself."""
+        return self._http.headers(Call("GET", _path(embedding_id)))["ETag"]
 
     def delete(self, embedding_id: str) -> None:
         """Delete embeddings and their files. The model and the dataset stay."""

@@ -3,9 +3,11 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from pretext_client.bound import Evaluation
+from pretext_client.changes import Notes, change, narrowed
 from pretext_client.download import download_all
 from pretext_client.http import Call, Http
 from pretext_client.upload import OnBytes
@@ -19,13 +21,33 @@ class Evaluations:
     def __init__(self, http: Http) -> None:
         self._http = http
 
-    def list(self, *, model_id: str | None = None, dataset_id: str | None = None) -> Iterator[Evaluation]:
-        """All evaluations without their reports, the newest first; pages are fetched as needed."""
-        return self._http.pages(_PATH, {"model_id": model_id, "dataset_id": dataset_id}, Evaluation, lambda one: one.id)
+    def list(
+        self, *, model_id: str | None = None, dataset_id: str | None = None, metadata: Notes | None = None
+    ) -> Iterator[Evaluation]:
+        """All evaluations without their reports, the newest first; pages are fetched as needed.
+
+        >>> for evaluation in pretext.evaluations.list(model_id=model.id):
+        ...     print(evaluation.id, evaluation.sentence)
+        """
+        return self._http.pages(_PATH, narrowed(metadata, model_id=model_id, dataset_id=dataset_id), Evaluation, lambda one: one.id)
 
     def get(self, evaluation_id: str) -> Evaluation:
         """Read an evaluation with its whole report."""
         return self._http.value(Call("GET", _path(evaluation_id)), Evaluation)
+
+    def update(self, evaluation_id: str, *, if_match: str | None = None, **changes: Any) -> Evaluation:
+        """Change its `metadata`; what is left out stays. Of `metadata`, other keys stay, and a key with None is deleted.
+
+        Args:
+            evaluation_id: the evaluation.
+            if_match: what `etag` gave; nothing is changed if it was changed since then by somebody else (status 412).
+            changes: what shall be different.
+        """
+        return self._http.value(change(_path(evaluation_id), changes, if_match), Evaluation)
+
+    def etag(self, evaluation_id: str) -> str:
+        """The version of a evaluation, for `update`. Read it before the evaluation itself."""
+        return self._http.headers(Call("GET", _path(evaluation_id)))["ETag"]
 
     def delete(self, evaluation_id: str) -> None:
         """Delete a report and its pictures. The model stays."""

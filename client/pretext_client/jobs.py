@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from pretext_client import logs, pictures, sse
 from pretext_client.bound import Job
+from pretext_client.changes import Notes, change, narrowed
 from pretext_client.errors import ConnectionFailed, JobFailed, PretextError, Unavailable, WaitTimedOut
 from pretext_client.http import Call, Http
 from pretext_client.types import Checkpoint, Estimate, Event, Metric, Picture
@@ -57,6 +58,9 @@ class Jobs:
     ) -> Job:
         """Queue a pretraining. The answer's `spec` shows what was decided for everything that was left open.
 
+        >>> job = pretext.jobs.create(dataset.id, task="rotation", encoder="resnet18", epochs=100)
+        >>> job = pretext.jobs.create(dataset.id, task={"name": "rotation", "rotations": "one"}, init_from=model.id, epochs=100)
+
         Args:
             dataset_id: the dataset to learn from; it must be ready.
             task: the pretext task's name, or an object with its settings: `{"name": "rotation", "rotations": "one"}`.
@@ -87,6 +91,9 @@ class Jobs:
         **settings: Any,
     ) -> Estimate:
         """Memory and time that a pretraining would take, and which workers can run it. Takes what `create` takes; makes nothing.
+
+        >>> estimate = pretext.jobs.estimate(dataset.id, encoder="resnet18", batch_size=512)
+        >>> print(estimate.memory.total_bytes, estimate.time.seconds)
 
         Raises:
             InvalidRequest: a setting does not exist or is impossible; `param` names it.
@@ -126,6 +133,8 @@ class Jobs:
     ) -> Job:
         """Queue an evaluation: how many labels does an encoder save? Read it by `evaluations.get(job.evaluation_id)` at its end.
 
+        >>> job = pretext.jobs.evaluate(model.id, labelled.id, protocols=["knn", "linear"])
+
         Args:
             model_id: the model.
             dataset_id: a dataset with labels; it must be ready.
@@ -161,6 +170,8 @@ class Jobs:
     ) -> Job:
         """Queue the embedding of a whole dataset. Download it by `embeddings.download(job.embedding_id, …)` at its end.
 
+        >>> job = pretext.jobs.embed(model.id, dataset.id, normalize=True)
+
         Args:
             model_id: the model.
             dataset_id: the dataset; it must be ready.
@@ -184,17 +195,41 @@ class Jobs:
         *,
         state: str | None = None,
         kind: str | None = None,
+        task: str | None = None,
         dataset_id: str | None = None,
+        model_id: str | None = None,
+        metadata: Notes | None = None,
         after: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Job]:
-        """All jobs, the newest first; pages are fetched as needed. `after` is the id of one that the list goes on behind."""
-        wanted = {"state": state, "kind": kind, "dataset_id": dataset_id, "after": after}
+        """All jobs, the newest first; pages are fetched as needed. `after` is the id of one that the list goes on behind.
+
+        >>> for job in pretext.jobs.list(state="succeeded", kind="pretrain", limit=10):
+        ...     print(job.id, job.model_id)
+        """
+        given = {"state": state, "kind": kind, "task": task, "dataset_id": dataset_id, "model_id": model_id, "after": after}
+        wanted = narrowed(metadata, **given)
         return self._http.some(_PATH, wanted, Job, lambda job: job.id, limit)
 
     def get(self, job_id: str) -> Job:
         """Read a job."""
         return self._http.value(Call("GET", _path(job_id)), Job)
+
+    def update(self, job_id: str, *, if_match: str | None = None, **changes: Any) -> Job:
+        """Change its `metadata`, or its `priority` while it waits; what is left out stays.
+
+        Of `metadata`, other keys stay, and a key with None is deleted.
+
+        Args:
+            job_id: the job.
+            if_match: what `etag` gave; nothing is changed if it was changed since then by somebody else (status 412).
+            changes: what shall be different.
+        """
+        return self._http.value(change(_path(job_id), changes, if_match), Job)
+
+    def etag(self, job_id: str) -> str:
+        """The version of a job, for `update`. Read it before the job itself."""
+        return self._http.headers(Call("GET", _path(job_id)))["ETag"]
 
     def cancel(self, job_id: str) -> Job:
         """Stop a job for good. One that runs is `cancelling` until its process has ended.
@@ -246,6 +281,9 @@ class Jobs:
     ) -> Iterator[str]:
         """What a job's process wrote, and its messages, piece by piece.
 
+        >>> for text in pretext.jobs.logs(job.id, lines=100):
+        ...     print(text, end="")
+
         Args:
             job_id: the job.
             lines: begin with the last so many lines; None: with the oldest that is kept.
@@ -278,6 +316,8 @@ class Jobs:
     ) -> Iterator[Metric]:
         """The figures of a training, in order of its steps.
 
+        >>> losses = [metric.values["loss"] for metric in pretext.jobs.metrics(job.id, points=200, names=["loss"])]
+
         Args:
             job_id: the job.
             after: the last step that was seen; with `points`, those of later steps.
@@ -309,6 +349,8 @@ class Jobs:
     ) -> tuple[Path, ...]:
         """Download every picture of a training, as `epoch-000003.png` and so on, or `.webp` of clips.
 
+        >>> paths = pretext.jobs.download_pictures(job.id, "pictures-of-it/")
+
         A file appears under its name once it is whole and its SHA-256 is right. What is there already is not fetched again, so the
         folder of a running job can be brought up to date time and again. A file of the same name and other content is overwritten:
         an attempt that goes on from a checkpoint may draw an epoch anew.
@@ -334,6 +376,9 @@ class Jobs:
         stop: Callable[[], bool] = lambda: False,
     ) -> Iterator[Event]:
         """What happened to a job, in order.
+
+        >>> for event in pretext.jobs.events(job.id, follow=True):
+        ...     print(event.type, event.data)
 
         Args:
             job_id: the job.
@@ -361,6 +406,8 @@ class Jobs:
         patience: float = _PATIENCE_SECONDS,
     ) -> Job:
         """Wait until a job has ended.
+
+        >>> job = pretext.jobs.wait(job.id, check=True, on_progress=lambda job: print(job.progress))
 
         Args:
             job_id: the job.

@@ -13,6 +13,7 @@ from pretext_client import at_once, loading
 from pretext_client.at_once import Image
 from pretext_client.bound import Job, Model
 from pretext_client.cache import Cache
+from pretext_client.changes import Notes, change, narrowed
 from pretext_client.download import Download, download_all
 from pretext_client.errors import TransferFailed
 from pretext_client.http import Call, Http
@@ -34,15 +35,39 @@ class Models:
         self._http = http
 
     def list(
-        self, *, dataset_id: str | None = None, task: str | None = None, after: str | None = None, limit: int | None = None
+        self,
+        *,
+        dataset_id: str | None = None,
+        task: str | None = None,
+        name: str | None = None,
+        metadata: Notes | None = None,
+        after: str | None = None,
+        limit: int | None = None,
     ) -> Iterator[Model]:
-        """All models, or at most `limit` of them, the newest first and behind the one `after`; pages are fetched as needed."""
-        params = {"dataset_id": dataset_id, "task": task, "after": after}
+        """All models, or at most `limit` of them, the newest first and behind the one `after`; pages are fetched as needed.
+
+        >>> newest = next(pretext.models.list(task="rotation"))
+        """
+        params = narrowed(metadata, dataset_id=dataset_id, task=task, name=name, after=after)
         return self._http.some(_PATH, params, Model, lambda model: model.id, limit)
 
     def get(self, model_id: str) -> Model:
         """Read a model."""
         return self._http.value(Call("GET", _path(model_id)), Model)
+
+    def update(self, model_id: str, *, if_match: str | None = None, **changes: Any) -> Model:
+        """Change its `name` or `metadata`; what is left out stays. Of `metadata`, other keys stay, and a key with None is deleted.
+
+        Args:
+            model_id: the model.
+            if_match: what `etag` gave; nothing is changed if it was changed since then by somebody else (status 412).
+            changes: what shall be different.
+        """
+        return self._http.value(change(_path(model_id), changes, if_match), Model)
+
+    def etag(self, model_id: str) -> str:
+        """The version of a model, for `update`. Read it before the model itself."""
+        return self._http.headers(Call("GET", _path(model_id)))["ETag"]
 
     def upload(
         self,
@@ -56,6 +81,8 @@ class Models:
         on_progress: OnBytes | None = None,
     ) -> Model:
         """Upload an encoder of your own, to start trainings from it (`jobs.create(…, init_from=model.id)`).
+
+        >>> model = pretext.models.upload("encoder/encoder.safetensors", encoder="resnet18", image_size=224)
 
         Args:
             path: a safetensors file with the weights under torchvision's key names. A classifier's may be among them.
@@ -81,7 +108,7 @@ class Models:
     def embed(self, model_id: str, images: Iterable[Image], *, stage: str | None = None, normalize: bool = False) -> Embedded:
         """Embed a few images at once; `jobs.embed` is for whole datasets. More than 64 are sent 64 at a time.
 
-        >>> numpy.array(pretext.models.embed(model.id, ["cat.jpg", "dog.jpg"]).vectors)  # doctest: +SKIP
+        >>> numpy.array(pretext.models.embed(model.id, ["cat.jpg", "dog.jpg"]).vectors)
 
         Args:
             model_id: the model; its encoder has to be of images.
@@ -107,6 +134,8 @@ class Models:
         **settings: Any,
     ) -> Job:
         """Queue an export, which makes another model of the same encoder; its id is the job's `model_id` at the job's end.
+
+        >>> job = pretext.models.export(model.id, formats=["onnx"])
 
         Args:
             model_id: the model; one that was uploaded gets a model card and its formats by this.
@@ -139,6 +168,8 @@ class Models:
     ) -> tuple[Path, ...]:
         """Download every file of a model.
 
+        >>> paths = pretext.models.download(model.id, "encoder/")
+
         A file appears under its name once it is whole and its SHA-256 is right. A download that was cut off goes on where it
         was, at once or when it is called again. A file that is there already is left alone.
 
@@ -166,8 +197,8 @@ class Models:
     ) -> "Loaded":
         """Load a model as a torch module in evaluation mode; its files are kept, so that the next time takes no download.
 
-        >>> network = pretext.models.load(model.id)  # doctest: +SKIP
-        >>> features = network(network.preprocess("cat.jpg").unsqueeze(0))  # doctest: +SKIP
+        >>> network = pretext.models.load(model.id)
+        >>> features = network(network.preprocess("cat.jpg").unsqueeze(0))
 
         Args:
             model_id: the model.
@@ -202,6 +233,10 @@ class Models:
     @contextmanager
     def open(self, model_id: str, name: str) -> Iterator[Iterator[bytes]]:
         """Read a file of a model bit by bit, to pass it on; `download` is what keeps and verifies it.
+
+        >>> with pretext.models.open(model.id, "config.json") as pieces:
+        ...     for piece in pieces:
+        ...         print(len(piece))
 
         Raises:
             NotFound: there is no such model or file.

@@ -19,6 +19,8 @@ class Place:
 
     url: str
     key: str | None = field(repr=False)
+    announced: bool = False
+    """Whether a server on this machine says that it runs there."""
 
     @property
     def local(self) -> bool:
@@ -54,15 +56,14 @@ def find(
     stored = profiles.chosen(profile, environment)
     if profile and stored is not None:
         url, api_key = url or stored.url, api_key or (stored.api_key if url in {None, stored.url} else None)
-    url = checked(
-        url or environment.get("PRETEXT_URL") or (stored.url if stored else None) or _content(folder / "url") or DEFAULT_URL
-    )
+    running = checked(found) if (found := _content(folder / "url")) else None
+    url = checked(url or environment.get("PRETEXT_URL") or (stored.url if stored else None) or running or DEFAULT_URL)
     key = api_key or environment.get("PRETEXT_API_KEY")
     if not key and stored is not None and stored.url == url:
         key = stored.api_key
     if not key and is_loopback(url):
         key = _content(folder / "api-key")
-    return Place(url, key.strip() if key else None)
+    return Place(url, key.strip() if key else None, announced=url == running)
 
 
 def checked(url: str) -> str:

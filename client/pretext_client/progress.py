@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from rich.console import Console, RenderableType
-from rich.progress import BarColumn, TaskID, TextColumn
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.progress import BarColumn, Task, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
@@ -28,6 +28,7 @@ _VERBS = {
     "train": "Training",
     "export": "Exporting",
     "embed": "Embedding",
+    "evaluate": "Measuring",
 }
 
 
@@ -68,9 +69,26 @@ class _Bars(RichProgress):
     below = ""
 
     def get_renderables(self) -> Iterator[RenderableType]:
-        yield self.make_tasks_table(self.tasks)
+        yield _Narrower(self.make_tasks_table(self.tasks))
         for line in self.below.splitlines():
-            yield Text(f"{'':<10}{line}", no_wrap=True, overflow="ellipsis")
+            yield _Narrower(Text(f"{'':<10}{line}", no_wrap=True, overflow="ellipsis"))
+
+
+class _Narrower:
+    """Leaves room for the `^C` that a terminal shows: at its edge it would be in the next line, and a bar would be there twice."""
+
+    def __init__(self, inner: RenderableType) -> None:
+        self._inner = inner
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from console.render(self._inner, options.update(width=max(options.max_width - len("^C") - 1, 1)))
+
+
+class _Percent(TextColumn):
+    """How much is done, as long as anybody knows."""
+
+    def render(self, task: Task) -> Text:
+        return super().render(task) if task.total is not None else Text()
 
 
 class LineMeter:
@@ -104,7 +122,7 @@ def meter(console: Console) -> Iterator[Meter]:
     columns = (
         TextColumn("{task.description:<9}", markup=False),
         BarColumn(bar_width=None),
-        TextColumn("{task.percentage:>3.0f}%", markup=False),
+        _Percent("{task.percentage:>3.0f}%", markup=False),
         TextColumn("{task.fields[told]}", markup=False),
     )
     with _Bars(*columns, console=console, expand=True) as bars:
@@ -126,7 +144,9 @@ class ByteRate:
         seconds = time.monotonic() - self._start
         rate = (done - self._before) / seconds if seconds > 0 else 0.0
         left = f"  {duration((total - done) / rate)} left" if rate and done < total else ""
-        self._meter.show(self._what, done, total, f"{bytes_(done)} of {bytes_(total)}  {bytes_(rate)}/s{left}")
+        self._meter.show(
+            self._what, done, total, f"{bytes_(done)} of {bytes_(total)}  {f'{bytes_(rate)}/s' if rate else ''}{left}".rstrip()
+        )
 
 
 def upload_with_bar(
@@ -218,7 +238,11 @@ def watch_job(
                 last = progress
             elif message := _message(event):
                 shown.say(message)
-            early = early or _ends_early(event)
+            if _ends_early(event):
+                early = True
+                if last is not None:  # what was said of it before is not so any more
+                    last = replace(last, verdict=None)
+                    show_progress(shown, last, losses)
             if _begins_again(event):
                 last, early = None, False
                 losses.clear()
@@ -250,7 +274,8 @@ def _completed(phase: Progress, after: Progress, *, early: bool = False) -> Prog
     if early and phase.unit == "steps":
         return replace(phase, eta_seconds=None)
     figures = {name: getattr(after, name) for name in ("step", "epoch", "loss", "accuracy") if getattr(after, name) is not None}
-    return replace(phase, done=phase.total if phase.total is not None else phase.done, eta_seconds=None, **figures)
+    done = phase.total if phase.total is not None else phase.done  # as many as there were, once that is known
+    return replace(phase, done=done, total=done, eta_seconds=None, **figures)
 
 
 def _begins_again(event: Event) -> bool:
@@ -271,7 +296,8 @@ def show_progress(shown: Meter, progress: Progress, losses: Sequence[float] = ()
     below = ["  ".join(_figures(progress))]
     if progress.unit == "steps":
         if len(losses) > 1:
-            below.append(f"loss {losses[0]:.3f} {spark(losses)} {losses[-1]:.3f}")
+            newest = progress.loss if progress.loss is not None else losses[-1]
+            below.append(f"loss {losses[0]:.3f} {spark(losses)} {newest:.3f}")
         if progress.verdict is not None and progress.verdict.state != "too_early":
             below.append(harmless(progress.verdict.sentence.partition(". ")[0]))
     shown.show(harmless(verb), progress.done, progress.total, "  ".join(_share(progress)), "\n".join(below))
@@ -280,7 +306,9 @@ def show_progress(shown: Meter, progress: Progress, losses: Sequence[float] = ()
 def _share(progress: Progress) -> Iterator[str]:
     if progress.done is not None:
         whole = f"/{progress.total:,.0f}" if progress.total is not None else ""
-        yield f"{progress.done:,.0f}{whole} {harmless(progress.unit or '')}".rstrip()
+        unit = harmless(progress.unit or "")
+        one = (progress.total if progress.total is not None else progress.done) == 1
+        yield f"{progress.done:,.0f}{whole} {unit.removesuffix('s') if one else unit}".rstrip()
     if progress.unit == "images" and progress.images_per_second is not None:
         yield f"{progress.images_per_second:,.0f} images/s"
     if progress.eta_seconds is not None:

@@ -1,14 +1,4 @@
-"""What one command works with, and how it ends: exit statuses and errors are decided here.
-
-| status | when |
-|---|---|
-| 0 | done |
-| 1 | refused, or failed; or a job that was watched has not succeeded: it has failed, or was cancelled or paused |
-| 2 | wrong usage |
-| 3 | the server cannot be reached |
-| 4 | the key is missing or not valid, or may not do this |
-| 130 | Ctrl-C |
-"""
+"""What one command works with, and how it ends: exit statuses and errors are decided here."""
 
 import os
 import sys
@@ -27,6 +17,14 @@ EXIT_FAILED = 1
 EXIT_UNREACHABLE = 3
 EXIT_UNAUTHORIZED = 4
 EXIT_INTERRUPTED = 130
+EXIT_STATUSES = {
+    0: "Done.",
+    EXIT_FAILED: "Refused, or failed; or a job that was watched has not succeeded: it has failed, or was cancelled or paused.",
+    2: "Wrong usage.",
+    EXIT_UNREACHABLE: "The server cannot be reached.",
+    EXIT_UNAUTHORIZED: "The key is missing or not valid, or may not do this.",
+    EXIT_INTERRUPTED: "Ctrl-C. Jobs go on at the server.",
+}
 
 
 @dataclass

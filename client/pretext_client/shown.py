@@ -41,14 +41,24 @@ def spark(values: Sequence[float], width: int = 40) -> str:
 
 
 def outline(found: object) -> str:
-    """A JSON value in words: `width min 32, max 64`."""
+    """A JSON value in words: `width (min 32, max 64)`."""
     if isinstance(found, dict):
-        return ", ".join(f"{key} {outline(value)}" for key, value in found.items()) or "none"
+        inner = {
+            key: f"({outline(value)})" if isinstance(value, dict) and value else outline(value) for key, value in found.items()
+        }
+        return ", ".join(f"{key} {told}" for key, told in inner.items()) or "none"
     if isinstance(found, list):
         return ", ".join(map(outline, found)) or "none"
+    if found is None:
+        return "none"
     if isinstance(found, bool):
         return "yes" if found else "no"
     return f"{found:,}" if isinstance(found, int) else str(found)
+
+
+def words(name: object) -> str:
+    """A name of the API as people write it: `learning rate`."""
+    return str(name).replace("_", " ")
 
 
 def harmless(text: object) -> str:

@@ -1,7 +1,7 @@
 """Checking who sent a webhook: for receivers, who need nothing else of this package.
 
 >>> from pretext_client import SignatureError, verify
->>> def receive(headers, body):  # doctest: +SKIP
+>>> def receive(headers, body):
 ...     event = verify(headers, body, "whsec_…")
 ...     print(event["type"], event["data"]["id"])
 """

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlsplit
 
 from pretext_client.http import Body, Call, Http
 from pretext_client.tus import CONTENT_TYPE, PATH, TUS
+from pretext_client.types import Upload
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class Uploads:
         headers = {**TUS, "Upload-Length": str(length), "Upload-Metadata": f"filename {name}"}
         location = self._http.headers(Call("POST", PATH, headers=headers))["location"]
         return Arrived(urlsplit(location).path.rpartition("/")[2], 0, length)
+
+    def list(self) -> Iterator[Upload]:
+        """Those that no dataset was made of yet, the newest first; pages are fetched as needed."""
+        return self._http.pages(PATH, {}, Upload, lambda one: one.id)
 
     def get(self, upload_id: str) -> Arrived:
         """How much of it has arrived.

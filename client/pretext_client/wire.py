@@ -58,6 +58,7 @@ class Wire:
         self.place = place
         self.retry = retry
         self._timeout = timeout
+        self._met = place.announced or not place.local
 
     def settings(self) -> dict[str, Any]:
         """How httpx is to connect."""
@@ -112,9 +113,12 @@ class Wire:
             ConnectionFailed: it cannot be reached.
         """
         asked: float | None = None
+        self._met = self._met or isinstance(happened, httpx.Response)
         if isinstance(happened, httpx.TransportError):
             never_arrived = isinstance(happened, httpx.ConnectError | httpx.ConnectTimeout)
             if not (never_arrived or repeatable(call.method, call.headers)):
+                raise self.failure(happened) from happened
+            if never_arrived and not self._met and repetition >= self.retry.times_unmet:
                 raise self.failure(happened) from happened
         elif happened.status_code not in PASSING or not repeatable(call.method, call.headers):
             return 0

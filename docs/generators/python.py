@@ -64,6 +64,7 @@ _INDEX = """# Python client
 
 `pip install ./client` is all that it needs: the client is a package of its own, without PyTorch. It finds a server on the same
 machine by itself; for another, give `Pretext(url, api_key)`, or set `PRETEXT_URL` and `PRETEXT_API_KEY`.
+[How to use it](../../client.md).
 
 ```python
 from pretext_client import Pretext

@@ -1,7 +1,9 @@
 """The tables, one class a file."""
 
+from records.models.alias import ModelAlias
 from records.models.audit import AuditEntry
 from records.models.base import Base, Owned
+from records.models.chore import Chore
 from records.models.dataset import Dataset
 from records.models.embedding import Embedding
 from records.models.evaluation import Evaluation
@@ -12,6 +14,7 @@ from records.models.log import JobLog
 from records.models.measurement import Measurement
 from records.models.metric import JobMetric
 from records.models.model import Model, ModelFile
+from records.models.note import Note
 from records.models.picture import JobPicture
 from records.models.project import DEFAULT_PROJECT, Member, Project, Usage
 from records.models.upload import Upload
@@ -23,6 +26,7 @@ __all__ = [
     "ApiKey",
     "AuditEntry",
     "Base",
+    "Chore",
     "Dataset",
     "Embedding",
     "Evaluation",
@@ -34,7 +38,9 @@ __all__ = [
     "Measurement",
     "Member",
     "Model",
+    "ModelAlias",
     "ModelFile",
+    "Note",
     "Owned",
     "Project",
     "Upload",

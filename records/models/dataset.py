@@ -15,6 +15,8 @@ class Dataset(Owned, Base):
     __tablename__ = "datasets"
     __table_args__ = (
         Index("ix_datasets_project_id_id", "project_id", "id"),
+        Index("ix_datasets_project_id_state", "project_id", "state", "id"),
+        Index("ix_datasets_project_id_name", "project_id", "name", "id"),
         UniqueConstraint("project_id", "idempotency_key", name="uq_datasets_project_id"),
     )
 

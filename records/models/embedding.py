@@ -14,8 +14,8 @@ class Embedding(Owned, Base):
 
     __tablename__ = "embeddings"
     __table_args__ = (
-        Index("ix_embeddings_model_id", "model_id"),
-        Index("ix_embeddings_dataset_id", "dataset_id"),
+        Index("ix_embeddings_model_id", "model_id", "project_id", "id"),
+        Index("ix_embeddings_dataset_id", "dataset_id", "project_id", "id"),
         Index("ix_embeddings_project_id_id", "project_id", "id"),
     )
 

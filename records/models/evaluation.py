@@ -14,8 +14,8 @@ class Evaluation(Owned, Base):
 
     __tablename__ = "evaluations"
     __table_args__ = (
-        Index("ix_evaluations_model_id", "model_id"),
-        Index("ix_evaluations_dataset_id", "dataset_id"),
+        Index("ix_evaluations_model_id", "model_id", "project_id", "id"),
+        Index("ix_evaluations_dataset_id", "dataset_id", "project_id", "id"),
         Index("ix_evaluations_project_id_id", "project_id", "id"),
     )
 

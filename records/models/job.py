@@ -15,9 +15,13 @@ class Job(Owned, Base):
     __tablename__ = "jobs"
     __table_args__ = (
         Index("ix_jobs_state_kind", "state", "kind"),
-        Index("ix_jobs_dataset_id", "dataset_id"),
-        Index("ix_jobs_project_id_id", "project_id", "id"),
-        Index("ix_jobs_retry_of", "retry_of"),
+        Index("ix_jobs_dataset_id", "dataset_id", "project_id", "id"),
+        Index("ix_jobs_model_id", "model_id", "project_id", "id"),
+        Index("ix_jobs_project_id_state", "project_id", "state", "id"),
+        Index("ix_jobs_project_id_kind", "project_id", "kind", "id"),
+        Index("ix_jobs_project_id_task", "project_id", "task", "id"),
+        Index("ix_jobs_project_id_id", "project_id", "id", "created_at"),
+        Index("ix_jobs_retry_of", "retry_of", "project_id", "id"),
         UniqueConstraint("project_id", "idempotency_key", name="uq_jobs_project_id"),
     )
 
@@ -33,6 +37,8 @@ class Job(Owned, Base):
     device: Mapped[str] = mapped_column(String(8), default="auto")
     """What it has to run on: `auto`, `cpu` or `cuda`."""
     spec: Mapped[dict[str, Any]] = mapped_column(Json)
+    task: Mapped[str | None] = mapped_column(String(40))
+    """The pretext task that it trains by, as in `spec`, where no index could find it."""
     progress: Mapped[dict[str, Any] | None] = mapped_column(Json)
     environment: Mapped[dict[str, Any] | None] = mapped_column(Json)
     """Device and package versions of the newest attempt."""

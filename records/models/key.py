@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from records.models.base import Base, Owned
+from records.models.base import Base, Json, Owned
 
 
 class ApiKey(Owned, Base):
@@ -28,3 +28,4 @@ class ApiKey(Owned, Base):
     last_used_at: Mapped[datetime | None]
     """Within a minute or so."""
     revoked_at: Mapped[datetime | None]
+    meta: Mapped[dict[str, str]] = mapped_column("metadata", Json, default=dict)

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from records.models.alias import ModelAlias
 from records.models.base import Base, Json, Owned
 
 
@@ -27,6 +28,10 @@ class Model(Owned, Base):
     __tablename__ = "models"
     __table_args__ = (
         Index("ix_models_project_id_id", "project_id", "id"),
+        Index("ix_models_project_id_task", "project_id", "task", "id"),
+        Index("ix_models_project_id_name", "project_id", "name", "id"),
+        Index("ix_models_dataset_id", "dataset_id", "project_id", "id"),
+        Index("ix_models_made_from", "made_from", "project_id", "id"),
         UniqueConstraint("project_id", "idempotency_key", name="uq_models_project_id"),
     )
 
@@ -47,3 +52,4 @@ class Model(Owned, Base):
     meta: Mapped[dict[str, str]] = mapped_column("metadata", Json, default=dict)
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
     files: Mapped[list[ModelFile]] = relationship(order_by=ModelFile.name, lazy="selectin", cascade="all, delete-orphan")
+    aliases: Mapped[list[ModelAlias]] = relationship(order_by=ModelAlias.name, lazy="selectin", viewonly=True)

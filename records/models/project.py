@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Double, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from records.models.base import Base, Owned
+from records.models.base import Base, Json, Owned
 
 DEFAULT_PROJECT = "proj_default"
 """The project that a new server has."""
@@ -27,6 +27,7 @@ class Project(Base):
     most_gpu_seconds: Mapped[int | None] = mapped_column(BigInteger)
     """Quota of GPU time over the last 30 days, in seconds."""
     created_at: Mapped[datetime]
+    meta: Mapped[dict[str, str]] = mapped_column("metadata", Json, default=dict)
 
 
 class Member(Owned, Base):
@@ -40,6 +41,7 @@ class Member(Owned, Base):
     role: Mapped[str] = mapped_column(String(8))
     """`read`, `write` or `admin`: the most that their keys can be for."""
     created_at: Mapped[datetime]
+    meta: Mapped[dict[str, str]] = mapped_column("metadata", Json, default=dict)
 
 
 class Usage(Base):

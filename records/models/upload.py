@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from records.models.base import Base, Owned
+from records.models.base import Base, Json, Owned
 
 
 class Upload(Owned, Base):
@@ -20,6 +20,8 @@ class Upload(Owned, Base):
     """Of the whole file, as they were announced."""
     meta: Mapped[str] = mapped_column("metadata", String(4096))
     """`Upload-Metadata` as it was sent."""
+    notes: Mapped[dict[str, str]] = mapped_column(Json, default=dict)
+    """What other records have as their metadata: the uploader's own notes."""
     unverified_from: Mapped[int | None] = mapped_column(BigInteger)
     """Where a part begins whose checksum was not yet compared; what lies behind it does not count."""
     wanted_at: Mapped[datetime | None]

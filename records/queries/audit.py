@@ -5,14 +5,19 @@ from sqlalchemy.orm import Session
 
 from records.models import AuditEntry
 from records.queries import pages
+from records.queries.pages import EVERYTHING, Narrow
 
 
 def page(
-    session: Session, *, limit: int, after: str | None, action: str | None = None, key_id: str | None = None
+    session: Session,
+    *,
+    limit: int,
+    after: str | None,
+    action: str | None = None,
+    key_id: str | None = None,
+    outcome: str | None = None,
+    narrow: Narrow = EVERYTHING,
 ) -> tuple[list[AuditEntry], bool]:
-    """One page of entries, the newest first, and whether there is more."""
-    query = select(AuditEntry)
-    for column, value in ((AuditEntry.action, action), (AuditEntry.key_id, key_id)):
-        if value is not None:
-            query = query.where(column == value)
-    return pages.newest_first(session, query, AuditEntry.id, limit, after)
+    """One page of entries, and whether there is more."""
+    equal = [(AuditEntry.action, action), (AuditEntry.key_id, key_id), (AuditEntry.outcome, outcome)]
+    return pages.page(session, select(AuditEntry), AuditEntry, limit=limit, after=after, narrow=narrow, equal=equal)

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 from records.database import now
 from records.errors import ConflictError, IdempotencyError, NotFoundError
 from records.models import Dataset
-from records.queries import jobs, pages
+from records.queries import jobs, pages, rows
+from records.queries.pages import EVERYTHING, Narrow
 
 
 def create(
@@ -72,6 +73,15 @@ def get(session: Session, dataset_id: str, *, param: str | None = None) -> Datas
     return dataset
 
 
+def locked(session: Session, dataset_id: str) -> Dataset:
+    """Find a dataset for a change, as it is now; nobody else changes it before the transaction ends.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    return rows.locked(session, Dataset, dataset_id, "dataset")
+
+
 def name_of(session: Session, dataset_id: str) -> str | None:
     """What a dataset is called; None if it is gone."""
     return session.scalar(select(Dataset.name).where(Dataset.id == dataset_id))
@@ -93,12 +103,30 @@ def ready(session: Session, dataset_id: str, *, param: str | None = None) -> Dat
     return dataset
 
 
-def page(session: Session, *, limit: int, after: str | None, state: str | None = None) -> tuple[list[Dataset], bool]:
-    """One page of datasets, the newest first, and whether there is more."""
-    query = select(Dataset)
-    if state is not None:
-        query = query.where(Dataset.state == state)
-    return pages.newest_first(session, query, Dataset.id, limit, after)
+def to_work_on(session: Session, dataset_id: str, *, param: str | None = None) -> Dataset:
+    """Find a dataset that can be read, for a job that is made in the same transaction; until its end it cannot be deleted.
+
+    Raises:
+        NotFoundError: there is none with this id.
+        ConflictError: it is still being ingested, or that has failed.
+    """
+    session.execute(select(Dataset.id).where(Dataset.id == dataset_id).with_for_update(read=True))
+    return ready(session, dataset_id, param=param)
+
+
+def page(
+    session: Session,
+    *,
+    limit: int,
+    after: str | None,
+    state: str | None = None,
+    kind: str | None = None,
+    name: str | None = None,
+    narrow: Narrow = EVERYTHING,
+) -> tuple[list[Dataset], bool]:
+    """One page of datasets, and whether there is more."""
+    equal = [(Dataset.state, state), (Dataset.kind, kind), (Dataset.name, name)]
+    return pages.page(session, select(Dataset), Dataset, limit=limit, after=after, narrow=narrow, equal=equal)
 
 
 def delete(session: Session, dataset_id: str) -> None:
@@ -108,7 +136,7 @@ def delete(session: Session, dataset_id: str) -> None:
         NotFoundError: there is none with this id.
         ConflictError: a job still needs it.
     """
-    dataset = get(session, dataset_id)
+    dataset = locked(session, dataset_id)
     active = jobs.active_on(session, dataset_id)
     if active:
         names = ", ".join(job.id for job in active[:3])

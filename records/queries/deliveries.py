@@ -16,6 +16,7 @@ from records.database import now
 from records.errors import ConflictError, NotFoundError
 from records.models import Webhook, WebhookAttempt, WebhookDelivery
 from records.queries import pages, webhooks
+from records.queries.pages import EVERYTHING, Narrow
 
 _UNSYNCED = {"synchronize_session": False}
 FAILING = timedelta(days=5)
@@ -68,17 +69,21 @@ def get(session: Session, webhook_id: str, delivery_id: str) -> WebhookDelivery:
 
 
 def page(
-    session: Session, webhook_id: str, *, limit: int, after: str | None, state: str | None = None
+    session: Session,
+    webhook_id: str,
+    *,
+    limit: int,
+    after: str | None,
+    state: str | None = None,
+    narrow: Narrow = EVERYTHING,
 ) -> tuple[list[WebhookDelivery], bool]:
-    """One page of a webhook's deliveries, the newest first, and whether there is more.
+    """One page of a webhook's deliveries, and whether there is more.
 
     Raises:
         NotFoundError: there is no such webhook.
     """
-    query = select(WebhookDelivery).where(WebhookDelivery.webhook_id == webhooks.get(session, webhook_id).id)
-    if state is not None:
-        query = query.where(WebhookDelivery.state == state)
-    return pages.newest_first(session, query, WebhookDelivery.id, limit, after)
+    equal = [(WebhookDelivery.webhook_id, webhooks.get(session, webhook_id).id), (WebhookDelivery.state, state)]
+    return pages.page(session, select(WebhookDelivery), WebhookDelivery, limit=limit, after=after, narrow=narrow, equal=equal)
 
 
 def attempts(session: Session, delivery_id: str) -> list[WebhookAttempt]:

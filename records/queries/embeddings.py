@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 
 from records.errors import NotFoundError
 from records.models import Embedding
-from records.queries import pages
+from records.queries import pages, rows
+from records.queries.pages import EVERYTHING, Narrow
 
 
 def get(session: Session, embedding_id: str) -> Embedding:
@@ -20,6 +21,15 @@ def get(session: Session, embedding_id: str) -> Embedding:
     if embedding is None:
         raise NotFoundError.of("embedding", embedding_id)
     return embedding
+
+
+def locked(session: Session, embedding_id: str) -> Embedding:
+    """Find embeddings for a change; nobody else changes them before the transaction ends.
+
+    Raises:
+        NotFoundError: there are none with this id.
+    """
+    return rows.locked(session, Embedding, embedding_id, "embedding")
 
 
 def file(session: Session, embedding_id: str, name: str) -> dict[str, Any]:
@@ -36,14 +46,17 @@ def file(session: Session, embedding_id: str, name: str) -> dict[str, Any]:
 
 
 def page(
-    session: Session, *, limit: int, after: str | None, model_id: str | None = None, dataset_id: str | None = None
+    session: Session,
+    *,
+    limit: int,
+    after: str | None,
+    model_id: str | None = None,
+    dataset_id: str | None = None,
+    narrow: Narrow = EVERYTHING,
 ) -> tuple[list[Embedding], bool]:
-    """One page of embeddings, the newest first, and whether there is more."""
-    query = select(Embedding)
-    for column, value in ((Embedding.model_id, model_id), (Embedding.dataset_id, dataset_id)):
-        if value is not None:
-            query = query.where(column == value)
-    return pages.newest_first(session, query, Embedding.id, limit, after)
+    """One page of embeddings, and whether there is more."""
+    equal = [(Embedding.model_id, model_id), (Embedding.dataset_id, dataset_id)]
+    return pages.page(session, select(Embedding), Embedding, limit=limit, after=after, narrow=narrow, equal=equal)
 
 
 def delete(session: Session, embedding_id: str) -> None:

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session, defer
 
 from records.errors import NotFoundError
 from records.models import Evaluation
-from records.queries import pages
+from records.queries import pages, rows
+from records.queries.pages import EVERYTHING, Narrow
 
 
 def get(session: Session, evaluation_id: str) -> Evaluation:
@@ -21,6 +22,15 @@ def get(session: Session, evaluation_id: str) -> Evaluation:
     if evaluation is None:
         raise NotFoundError.of("evaluation", evaluation_id)
     return evaluation
+
+
+def locked(session: Session, evaluation_id: str) -> Evaluation:
+    """Find an evaluation for a change; nobody else changes it before the transaction ends.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    return rows.locked(session, Evaluation, evaluation_id, "evaluation")
 
 
 def file(session: Session, evaluation_id: str, name: str) -> dict[str, Any]:
@@ -38,14 +48,26 @@ def file(session: Session, evaluation_id: str, name: str) -> dict[str, Any]:
 
 
 def page(
-    session: Session, *, limit: int, after: str | None, model_id: str | None = None, dataset_id: str | None = None
+    session: Session,
+    *,
+    limit: int,
+    after: str | None,
+    model_id: str | None = None,
+    dataset_id: str | None = None,
+    narrow: Narrow = EVERYTHING,
 ) -> tuple[list[Evaluation], bool]:
-    """One page of evaluations without their reports, the newest first, and whether there is more."""
-    query = select(Evaluation).options(defer(Evaluation.report))
-    for column, value in ((Evaluation.model_id, model_id), (Evaluation.dataset_id, dataset_id)):
-        if value is not None:
-            query = query.where(column == value)
-    return pages.newest_first(session, query, Evaluation.id, limit, after)
+    """One page of evaluations without their reports, and whether there is more."""
+    equal = [(Evaluation.model_id, model_id), (Evaluation.dataset_id, dataset_id)]
+    return pages.page(
+        session,
+        select(Evaluation),
+        Evaluation,
+        limit=limit,
+        after=after,
+        narrow=narrow,
+        equal=equal,
+        options=(defer(Evaluation.report),),
+    )
 
 
 def of_model(session: Session, model_id: str) -> Iterator[Evaluation]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,18 @@ from sqlalchemy.orm import Session
 from records import outbox
 from records.database import now
 from records.models import Job, JobEvent, JobMetric
+
+_MOST_IDS = 500
+"""In one question: PostgreSQL and SQLite both bound the parameters of a statement."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """As much of a job as tells whether there is something new."""
+
+    state: str
+    last_event: int
+    progress: dict[str, Any] | None
 
 
 def add(session: Session, job_id: str, attempt: int, found: Sequence[tuple[str, dict[str, Any]]]) -> None:
@@ -39,6 +52,15 @@ def page(session: Session, job_id: str, *, after: int, limit: int) -> tuple[list
     query = select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.seq > after).order_by(JobEvent.seq).limit(limit + 1)
     found = list(session.scalars(query))
     return found[:limit], len(found) > limit
+
+
+def heads(session: Session, job_ids: Sequence[str]) -> dict[str, Head]:
+    """How some jobs stand, by their ids; those that are gone are left out."""
+    found: dict[str, Head] = {}
+    for start in range(0, len(job_ids), _MOST_IDS):
+        query = select(Job.id, Job.state, Job.last_event, Job.progress).where(Job.id.in_(job_ids[start : start + _MOST_IDS]))
+        found |= {job_id: Head(state, last, progress) for job_id, state, last, progress in session.execute(query)}
+    return found
 
 
 def put_metrics(session: Session, job_id: str, attempt: int, found: Sequence[dict[str, Any]]) -> None:

@@ -5,12 +5,17 @@ from typing import Any
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
+from records import endings
 from records.database import now
 from records.errors import ConflictError, IdempotencyError, NotFoundError
 from records.ids import new_id
 from records.models import Job
-from records.queries import events, pages
+from records.queries import events, origin, pages, rows
+from records.queries.pages import EVERYTHING, Narrow
 from records.states import ENDED, HELD, JobState
+
+ACTIVE = sorted(str(state) for state in JobState if state not in ENDED)
+"""The states of jobs that have not ended; by these, rather than by all but the others, an index finds them."""
 
 
 def create(
@@ -38,6 +43,7 @@ def create(
         dataset_id=dataset_id,
         device=device,
         spec=spec,
+        task=(spec.get("task") or {}).get("name"),
         checkpoints=[],
         priority=priority,
         meta=metadata or {},
@@ -49,7 +55,7 @@ def create(
     )
     session.add(job)
     session.flush()
-    events.state(session, job)
+    events.state(session, job, **origin.here())
     return job
 
 
@@ -63,6 +69,15 @@ def get(session: Session, job_id: str, *, param: str | None = None) -> Job:
     if job is None:
         raise NotFoundError.of("job", job_id, param)
     return job
+
+
+def locked(session: Session, job_id: str) -> Job:
+    """Find a job for a change, as it is now; nobody claims or changes it before the transaction ends.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    return rows.locked(session, Job, job_id, "job")
 
 
 def replayed(session: Session, key: str | None, request_hash: str) -> Job | None:
@@ -84,16 +99,22 @@ def page(
     after: str | None,
     state: str | None = None,
     kind: str | None = None,
+    task: str | None = None,
     dataset_id: str | None = None,
+    model_id: str | None = None,
     retry_of: str | None = None,
+    narrow: Narrow = EVERYTHING,
 ) -> tuple[list[Job], bool]:
-    """One page of jobs, the newest first, and whether there is more."""
-    query = select(Job)
-    wanted = ((Job.state, state), (Job.kind, kind), (Job.dataset_id, dataset_id), (Job.retry_of, retry_of))
-    for column, value in wanted:
-        if value is not None:
-            query = query.where(column == value)
-    return pages.newest_first(session, query, Job.id, limit, after)
+    """One page of jobs, and whether there is more."""
+    equal = [
+        (Job.state, state),
+        (Job.kind, kind),
+        (Job.task, task),
+        (Job.dataset_id, dataset_id),
+        (Job.model_id, model_id),
+        (Job.retry_of, retry_of),
+    ]
+    return pages.page(session, select(Job), Job, limit=limit, after=after, narrow=narrow, equal=equal)
 
 
 def cancel(session: Session, job_id: str) -> Job:
@@ -112,6 +133,8 @@ def cancel(session: Session, job_id: str) -> Job:
     job = get(session, job_id)
     if ended or asked:
         events.state(session, job)
+    if ended:
+        endings.tell(session, job, seconds=None)
     elif job.state not in {JobState.CANCELLED, JobState.CANCELLING}:
         raise ConflictError(f"the job has already {job.state}; there is nothing left to cancel")
     return job
@@ -156,8 +179,9 @@ def _changed(session: Session, job_id: str, changed: bool, wanted: set[JobState]
 
 
 def active_on(session: Session, dataset_id: str) -> list[Job]:
-    """The jobs that still need a dataset."""
-    return list(session.scalars(select(Job).where(Job.dataset_id == dataset_id, Job.state.not_in([str(s) for s in ENDED]))))
+    """The jobs that still need a dataset, now or for the evaluation that follows."""
+    on_it = or_(Job.dataset_id == dataset_id, Job.evaluate["dataset_id"].as_string() == dataset_id)
+    return list(session.scalars(select(Job).where(on_it, Job.state.in_(ACTIVE)).order_by(Job.id)))
 
 
 def active_from(session: Session, model_id: str) -> list[Job]:
@@ -169,7 +193,7 @@ def active_from(session: Session, model_id: str) -> list[Job]:
         Job.spec["references"].as_string().contains(f'"{model_id}"', autoescape=True),
         Job.evaluate["references"].as_string().contains(f'"{model_id}"', autoescape=True),
     )
-    return list(session.scalars(select(Job).where(from_it, Job.state.not_in([str(s) for s in ENDED])).order_by(Job.id)))
+    return list(session.scalars(select(Job).where(from_it, Job.state.in_(ACTIVE)).order_by(Job.id)))
 
 
 def is_held(job: Job) -> bool:

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from records.database import now
 from records.errors import ConflictError, InvalidError, NotFoundError
 from records.ids import new_id
-from records.models import ApiKey
-from records.queries import members, pages
+from records.models import ApiKey, Member
+from records.queries import members, pages, rows
+from records.queries.pages import EVERYTHING, Narrow
 
 SCOPES = ("read", "write", "admin")
 """Each may do what those before it may."""
@@ -34,7 +35,13 @@ def register(session: Session, key: str, name: str) -> ApiKey:
 
 
 def create(
-    session: Session, name: str, scope: str, *, member_id: str | None = None, expires_at: datetime | None = None
+    session: Session,
+    name: str,
+    scope: str,
+    *,
+    member_id: str | None = None,
+    expires_at: datetime | None = None,
+    metadata: dict[str, str] | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key. Its text is given once and is not kept.
 
@@ -45,6 +52,7 @@ def create(
     if expires_at is not None and expires_at <= now(session):
         raise InvalidError("this moment has passed; give a later one, or none for a key that does not expire", param="expires_at")
     if member_id is not None:
+        session.execute(select(Member.id).where(Member.id == member_id).with_for_update(read=True))  # nor is their role changed
         role = members.get(session, member_id, param="member_id").role
         if SCOPES.index(scope) > SCOPES.index(role):
             raise InvalidError(f"the member's role is {role}, so their keys cannot be for {scope}", param="scope")
@@ -57,6 +65,7 @@ def create(
         scope=scope,
         member_id=member_id,
         expires_at=expires_at,
+        meta=metadata or {},
         created_at=now(session),
     )
     session.add(record)
@@ -81,9 +90,35 @@ def get(session: Session, key_id: str) -> ApiKey:
     return found
 
 
-def page(session: Session, *, limit: int, after: str | None) -> tuple[list[ApiKey], bool]:
-    """One page of keys, the newest first, and whether there is more."""
-    return pages.newest_first(session, select(ApiKey), ApiKey.id, limit, after)
+def locked(session: Session, key_id: str) -> ApiKey:
+    """Find a key for a change; nobody else changes it before the transaction ends.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    return rows.locked(session, ApiKey, key_id, "key")
+
+
+def beyond(session: Session, member_id: str, role: str) -> list[str]:
+    """Ids of a member's valid keys that are for more than a role."""
+    wider = SCOPES[SCOPES.index(role) + 1 :]
+    found = select(ApiKey.id).where(ApiKey.member_id == member_id, ApiKey.scope.in_(wider), _valid(now(session)))
+    return list(session.scalars(found.order_by(ApiKey.id)))
+
+
+def page(
+    session: Session,
+    *,
+    limit: int,
+    after: str | None,
+    name: str | None = None,
+    scope: str | None = None,
+    member_id: str | None = None,
+    narrow: Narrow = EVERYTHING,
+) -> tuple[list[ApiKey], bool]:
+    """One page of keys, and whether there is more."""
+    equal = [(ApiKey.name, name), (ApiKey.scope, scope), (ApiKey.member_id, member_id)]
+    return pages.page(session, select(ApiKey), ApiKey, limit=limit, after=after, narrow=narrow, equal=equal)
 
 
 def used(session: Session, found: ApiKey) -> None:

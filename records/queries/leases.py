@@ -9,13 +9,16 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
+from records import endings
 from records.database import now
 from records.models import Job, Project
 from records.queries import events, projects
 from records.states import ENDED, HELD, JobState
 
+LOST = "its worker was lost"
+"""The reason of a job that was taken from its worker."""
 _UNSYNCED = {"synchronize_session": False}
 
 
@@ -54,7 +57,9 @@ def next_queued(session: Session, kinds: Sequence[str], devices: Sequence[str], 
 
 
 def claim(session: Session, job_id: str, worker_id: str, seconds: float) -> Job | None:
-    """Take a job that nobody has, for a while. None if somebody was quicker."""
+    """Take a job that nobody has, for a while. None if somebody was quicker, or its project has as many running as it may."""
+    if not _has_room(session, job_id):
+        return None
     moment = now(session)
     taken = session.execute(
         update(Job)
@@ -76,6 +81,22 @@ def claim(session: Session, job_id: str, worker_id: str, seconds: float) -> Job 
     job.started_at = job.started_at or moment
     events.state(session, job, worker_id=worker_id)
     return job
+
+
+def _has_room(session: Session, job_id: str) -> bool:
+    """Whether a job's project may have one more running. If it is bounded, other claims for it wait for the transaction's end."""
+    project = select(Project.most_running).where(Project.id == select(Job.project_id).where(Job.id == job_id).scalar_subquery())
+    if session.scalar(project) is None:
+        return True
+    most = session.scalar(project.with_for_update(of=Project))
+    beside = aliased(Job)
+    running = (
+        select(func.count())
+        .select_from(Job)
+        .join(beside, beside.project_id == Job.project_id)
+        .where(Job.id == job_id, beside.state.in_([str(state) for state in HELD]))
+    )
+    return most is None or (session.scalar(running) or 0) < most
 
 
 def renew(session: Session, lease: Lease, seconds: float) -> JobState:
@@ -131,10 +152,12 @@ def write_down(
 
 def end(session: Session, job: Job, state: JobState, *, error: dict[str, Any] | None = None, **more: Any) -> None:
     """End a job, or put it back in the queue. `job` was read by `hold` in this transaction."""
+    seconds: float | None = None
     if job.claimed_at is not None:
         # A worker that was lost is taken to have worked as long as its lease lasted.
         until = min(now(session), job.lease_until) if job.lease_until is not None else now(session)
-        projects.add_usage(session, job, max(0.0, (until - job.claimed_at).total_seconds()))
+        seconds = max(0.0, (until - job.claimed_at).total_seconds())
+        projects.add_usage(session, job, seconds)
     job.claimed_at = None
     job.state = state
     job.lease_until = None
@@ -145,6 +168,7 @@ def end(session: Session, job: Job, state: JobState, *, error: dict[str, Any] | 
     session.flush()
     told = {**more, "error": error}
     events.state(session, job, **{name: value for name, value in told.items() if value is not None})
+    endings.tell(session, job, seconds=seconds, lost=more.get("reason") == LOST)
 
 
 def reap(session: Session, *, max_failures: int) -> list[str]:
@@ -154,15 +178,15 @@ def reap(session: Session, *, max_failures: int) -> list[str]:
     again = []
     for job in session.scalars(lost):
         if job.state == JobState.CANCELLING:
-            end(session, job, JobState.CANCELLED, reason="its worker was lost")
+            end(session, job, JobState.CANCELLED, reason=LOST)
         elif job.failures + 1 >= max_failures:
             job.failures += 1
-            end(session, job, JobState.FAILED, error=too_many_failures(job.failures))
+            end(session, job, JobState.FAILED, error=too_many_failures(job.failures), reason=LOST)
         elif job.state == JobState.PAUSING:
-            end(session, job, JobState.PAUSED, reason="its worker was lost")
+            end(session, job, JobState.PAUSED, reason=LOST)
         else:
             job.failures += 1
-            end(session, job, JobState.QUEUED, reason="its worker was lost")
+            end(session, job, JobState.QUEUED, reason=LOST)
             again.append(job.id)
     return again
 

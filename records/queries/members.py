@@ -7,12 +7,13 @@ from records.database import now
 from records.errors import NotFoundError
 from records.ids import new_id
 from records.models import ApiKey, Member
-from records.queries import pages
+from records.queries import pages, rows
+from records.queries.pages import EVERYTHING, Narrow
 
 
-def create(session: Session, name: str, role: str, email: str | None = None) -> Member:
+def create(session: Session, name: str, role: str, email: str | None = None, metadata: dict[str, str] | None = None) -> Member:
     """Take in a member."""
-    member = Member(id=new_id("member"), name=name, role=role, email=email, created_at=now(session))
+    member = Member(id=new_id("member"), name=name, role=role, email=email, meta=metadata or {}, created_at=now(session))
     session.add(member)
     session.flush()
     return member
@@ -30,9 +31,27 @@ def get(session: Session, member_id: str, *, param: str | None = None) -> Member
     return member
 
 
-def page(session: Session, *, limit: int, after: str | None) -> tuple[list[Member], bool]:
-    """One page of members, the newest first, and whether there is more."""
-    return pages.newest_first(session, select(Member), Member.id, limit, after)
+def locked(session: Session, member_id: str) -> Member:
+    """Find a member for a change; nobody else changes them before the transaction ends.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    return rows.locked(session, Member, member_id, "member")
+
+
+def page(
+    session: Session,
+    *,
+    limit: int,
+    after: str | None,
+    name: str | None = None,
+    role: str | None = None,
+    narrow: Narrow = EVERYTHING,
+) -> tuple[list[Member], bool]:
+    """One page of members, and whether there is more."""
+    equal = [(Member.name, name), (Member.role, role)]
+    return pages.page(session, select(Member), Member, limit=limit, after=after, narrow=narrow, equal=equal)
 
 
 def remove(session: Session, member_id: str) -> None:

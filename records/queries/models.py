@@ -10,7 +10,8 @@ from records.blobs import Blobs
 from records.database import now
 from records.errors import ConflictError, IdempotencyError, NotFoundError
 from records.models import Model, ModelFile
-from records.queries import jobs, pages
+from records.queries import aliases, jobs, pages, rows
+from records.queries.pages import EVERYTHING, Narrow
 
 WEIGHTS = "encoder.safetensors"
 CONFIG = "config.json"
@@ -50,6 +51,7 @@ def create_imported(
     )
     session.add(model)
     session.flush()
+    session.refresh(model, ["aliases"])  # so that it can be shown when the transaction is over
     return model
 
 
@@ -66,12 +68,12 @@ def replayed(session: Session, key: str | None, sha256: str) -> Model | None:
 
 
 def get(session: Session, model_id: str, *, param: str | None = None) -> Model:
-    """Find a model.
+    """Find a model by its id or an alias.
 
     Raises:
-        NotFoundError: there is none with this id.
+        NotFoundError: there is none with this id or alias.
     """
-    model = session.get(Model, model_id)
+    model = session.get(Model, aliases.resolve(session, model_id))
     if model is None:
         raise NotFoundError.of("model", model_id, param)
     return model
@@ -83,16 +85,12 @@ def exists(session: Session, model_id: str) -> bool:
 
 
 def locked(session: Session, model_id: str) -> Model:
-    """Find a model for a change to its files, which no other can be made at the same time.
+    """Find a model by its id or an alias, for a change that no other can be made at the same time as.
 
     Raises:
         NotFoundError: there is none with this id.
     """
-    locked = select(Model).where(Model.id == model_id).with_for_update(of=Model)
-    model = session.scalar(locked, execution_options={"populate_existing": True})
-    if model is None:
-        raise NotFoundError.of("model", model_id)
-    return model
+    return rows.locked(session, Model, aliases.resolve(session, model_id), "model")
 
 
 def to_start_from(session: Session, model_id: str, *, param: str) -> Model:
@@ -101,8 +99,10 @@ def to_start_from(session: Session, model_id: str, *, param: str) -> Model:
     Raises:
         NotFoundError: there is none with this id.
     """
-    session.execute(select(Model.id).where(Model.id == model_id).with_for_update(read=True))
-    return get(session, model_id, param=param)
+    id_ = aliases.resolve(session, model_id)
+    if session.scalar(select(Model.id).where(Model.id == id_).with_for_update(read=True)) is None:
+        raise NotFoundError.of("model", model_id, param)
+    return session.get_one(Model, id_)
 
 
 def file(session: Session, model_id: str, name: str) -> ModelFile:
@@ -133,27 +133,37 @@ def lay_out(session: Session, blobs: Blobs, model_id: str, folder: Path) -> Path
 
 
 def page(
-    session: Session, *, limit: int, after: str | None, dataset_id: str | None = None, task: str | None = None
+    session: Session,
+    *,
+    limit: int,
+    after: str | None,
+    dataset_id: str | None = None,
+    task: str | None = None,
+    name: str | None = None,
+    made_from: str | None = None,
+    narrow: Narrow = EVERYTHING,
 ) -> tuple[list[Model], bool]:
-    """One page of models, the newest first, and whether there is more."""
-    query = select(Model)
-    for column, value in ((Model.dataset_id, dataset_id), (Model.task, task)):
-        if value is not None:
-            query = query.where(column == value)
-    return pages.newest_first(session, query, Model.id, limit, after)
+    """One page of models, and whether there is more."""
+    equal = [(Model.dataset_id, dataset_id), (Model.task, task), (Model.name, name), (Model.made_from, made_from)]
+    return pages.page(session, select(Model), Model, limit=limit, after=after, narrow=narrow, equal=equal)
 
 
-def delete(session: Session, model_id: str) -> None:
-    """Delete a model's record. The job that made it stays, without it.
+def delete(session: Session, model_id: str) -> str:
+    """Delete a model's record, and give its id. The job that made it stays, without it.
 
     Raises:
         NotFoundError: there is none with this id.
-        ConflictError: a job that has not ended begins with its weights, evaluates it, or compares with it.
+        ConflictError: a job that has not ended begins with its weights, evaluates it, or compares with it; or an alias names it.
     """
-    session.execute(select(Model.id).where(Model.id == model_id).with_for_update())
-    model = get(session, model_id)
-    active = jobs.active_from(session, model_id)
+    model = locked(session, model_id)
+    named = aliases.of_model(session, model.id)
+    if named:
+        raise ConflictError(
+            f"this model is what {', '.join(named[:3])} stands for; move the alias to another model or delete it first"
+        )
+    active = jobs.active_from(session, model.id)
     if active:
         names = ", ".join(job.id for job in active[:3])
         raise ConflictError(f"jobs need this model ({names}); cancel them or wait for their end, then delete it")
     session.delete(model)
+    return model.id

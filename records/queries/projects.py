@@ -23,10 +23,12 @@ from records.models import (
     Upload,
     Usage,
 )
-from records.queries import pages
-from records.states import ENDED, HELD
+from records.queries import pages, rows
+from records.queries.pages import EVERYTHING, Narrow
+from records.states import ENDED, HELD, JobState
 
 _GPU_DAYS = 30
+_WITH_CHECKPOINTS = sorted(str(state) for state in JobState if state not in {JobState.SUCCEEDED, JobState.CANCELLED})
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,13 @@ class Stored:
     pictures: int
     evaluations: int
     embeddings: int
+    checkpoints: int
+    """Of jobs that have not ended, or may be tried again."""
 
     @property
     def total(self) -> int:
         """All of it."""
-        return self.datasets + self.models + self.pictures + self.evaluations + self.embeddings
+        return self.datasets + self.models + self.pictures + self.evaluations + self.embeddings + self.checkpoints
 
 
 def create(
@@ -52,6 +56,7 @@ def create(
     most_bytes: int | None = None,
     most_running: int | None = None,
     most_gpu_seconds: int | None = None,
+    metadata: dict[str, str] | None = None,
 ) -> Project:
     """Make a project."""
     project = Project(
@@ -61,6 +66,7 @@ def create(
         most_bytes=most_bytes,
         most_running=most_running,
         most_gpu_seconds=most_gpu_seconds,
+        meta=metadata or {},
         created_at=now(session),
     )
     session.add(project)
@@ -80,9 +86,27 @@ def get(session: Session, project_id: str) -> Project:
     return project
 
 
-def page(session: Session, *, limit: int, after: str | None) -> tuple[list[Project], bool]:
-    """One page of projects, the newest first, and whether there is more."""
-    return pages.newest_first(session, select(Project), Project.id, limit, after)
+def locked(session: Session, project_id: str) -> Project:
+    """Find a project for a change, or for a look at what it uses that has to stay true; others wait until the transaction ends.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    return rows.locked(session, Project, project_id, "project")
+
+
+def page(
+    session: Session,
+    *,
+    limit: int,
+    after: str | None,
+    only: str | None = None,
+    name: str | None = None,
+    narrow: Narrow = EVERYTHING,
+) -> tuple[list[Project], bool]:
+    """One page of projects, of all or `only` of one, and whether there is more."""
+    equal = [(Project.id, only), (Project.name, name)]
+    return pages.page(session, select(Project), Project, limit=limit, after=after, narrow=narrow, equal=equal)
 
 
 def delete(session: Session, project_id: str) -> list[str]:
@@ -92,7 +116,7 @@ def delete(session: Session, project_id: str) -> list[str]:
         NotFoundError: there is none with this id.
         ConflictError: it administers the server, or a job of it has not ended.
     """
-    project = get(session, project_id)
+    project = locked(session, project_id)
     if project.operator:
         raise ConflictError("this project administers the server and cannot be deleted")
     active = session.scalar(select(Job.id).where(Job.project_id == project_id, Job.state.not_in([str(s) for s in ENDED])).limit(1))
@@ -101,6 +125,9 @@ def delete(session: Session, project_id: str) -> list[str]:
     blobs = []
     for table in reversed(Base.metadata.sorted_tables):  # those that refer to others first
         if "project_id" not in table.c or table.name == Usage.__tablename__:
+            continue
+        if "id" not in table.c:
+            session.execute(table.delete().where(table.c.project_id == project_id))
             continue
         gone = session.scalars(table.delete().where(table.c.project_id == project_id).returning(table.c.id))
         blobs += [f"{table.name}/{id_}" for id_ in gone]
@@ -131,7 +158,13 @@ def stored(session: Session, project_id: str) -> Stored:
         pictures=int(session.scalar(of_jobs) or 0),
         evaluations=evaluations,
         embeddings=embeddings,
+        checkpoints=_of_checkpoints(session, project_id),
     )
+
+
+def _of_checkpoints(session: Session, project_id: str) -> int:
+    found = select(Job.checkpoints).where(Job.project_id == project_id, Job.state.in_(_WITH_CHECKPOINTS))
+    return sum(one.get("bytes", 0) for checkpoints in session.scalars(found) for one in checkpoints)
 
 
 def running(session: Session, project_id: str) -> int:

@@ -9,7 +9,8 @@ from records.database import now
 from records.errors import BacklogError, ConflictError, GoneError, NotFoundError
 from records.ids import new_id
 from records.models import Upload
-from records.queries import pages
+from records.queries import pages, rows
+from records.queries.pages import EVERYTHING, Narrow
 
 
 class UsedError(ConflictError):
@@ -28,7 +29,17 @@ def key_of(upload_id: str) -> str:
     return f"{prefix_of(upload_id)}/content"
 
 
-def create(session: Session, *, filename: str, size: int, meta: str, hours: float, most: int, most_bytes: int) -> Upload:
+def create(
+    session: Session,
+    *,
+    filename: str,
+    size: int,
+    meta: str,
+    hours: float,
+    most: int,
+    most_bytes: int,
+    notes: dict[str, str] | None = None,
+) -> Upload:
     """Note an upload that is to come.
 
     Args:
@@ -37,9 +48,9 @@ def create(session: Session, *, filename: str, size: int, meta: str, hours: floa
         size: its bytes.
         meta: `Upload-Metadata` as it was sent.
         hours: how long it may be silent.
-        most: bound for the number of uploads that no dataset was made of yet. Two that are announced in the same moment may both
-            go through on PostgreSQL.
+        most: bound for the number of uploads that no dataset was made of yet. Kept to by those alone who hold the project.
         most_bytes: bound for the bytes of those.
+        notes: the uploader's metadata.
 
     Raises:
         BacklogError: there would be too much of them.
@@ -64,6 +75,7 @@ def create(session: Session, *, filename: str, size: int, meta: str, hours: floa
         filename=filename,
         bytes=size,
         meta=meta,
+        notes=notes or {},
         created_at=moment,
         expires_at=moment + timedelta(hours=hours),
     )
@@ -115,10 +127,19 @@ def want(session: Session, upload_id: str) -> None:
         upload.wanted_at = now(session)
 
 
-def page(session: Session, *, limit: int, after: str | None) -> tuple[list[Upload], bool]:
-    """One page of the uploads that no dataset was made of yet, the newest first, and whether there is more."""
+def locked(session: Session, upload_id: str) -> Upload:
+    """Find an upload for a change of its record; nobody else changes that before the transaction ends.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    return rows.locked(session, Upload, upload_id, "upload")
+
+
+def page(session: Session, *, limit: int, after: str | None, narrow: Narrow = EVERYTHING) -> tuple[list[Upload], bool]:
+    """One page of the uploads that no dataset was made of yet, and whether there is more."""
     query = select(Upload).where(Upload.dataset_id.is_(None), Upload.expires_at > now(session))
-    return pages.newest_first(session, query, Upload.id, limit, after)
+    return pages.page(session, query, Upload, limit=limit, after=after, narrow=narrow)
 
 
 def expired(session: Session, limit: int = 100) -> list[str]:

@@ -11,7 +11,8 @@ from records.database import now
 from records.errors import ConflictError, NotFoundError
 from records.ids import new_id
 from records.models import Webhook, WebhookDelivery
-from records.queries import pages
+from records.queries import pages, rows
+from records.queries.pages import EVERYTHING, Narrow
 
 MOST = 50
 """Webhooks that a project may have."""
@@ -55,9 +56,18 @@ def get(session: Session, webhook_id: str) -> Webhook:
     return webhook
 
 
-def page(session: Session, *, limit: int, after: str | None) -> tuple[list[Webhook], bool]:
-    """One page of webhooks, the newest first, and whether there is more."""
-    return pages.newest_first(session, select(Webhook), Webhook.id, limit, after)
+def locked(session: Session, webhook_id: str) -> Webhook:
+    """Find a webhook for a change; nobody else changes it before the transaction ends.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    return rows.locked(session, Webhook, webhook_id, "webhook")
+
+
+def page(session: Session, *, limit: int, after: str | None, narrow: Narrow = EVERYTHING) -> tuple[list[Webhook], bool]:
+    """One page of webhooks, and whether there is more."""
+    return pages.page(session, select(Webhook), Webhook, limit=limit, after=after, narrow=narrow)
 
 
 def enable(session: Session, webhook: Webhook) -> None:

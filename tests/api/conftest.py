@@ -6,10 +6,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.server import Server
 from api.services import Services
 from records.queries import keys
 from records.settings import Settings
@@ -36,8 +36,7 @@ def services(app: FastAPI) -> Services:
 @pytest.fixture
 def address(app: FastAPI) -> Iterator[str]:
     """Address of the application behind a real server and a real socket."""
-    config = uvicorn.Config(app, port=0, log_config=None, ws="none", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
+    server = Server(app, app.state.services.feeds, port=0, ws="none", timeout_graceful_shutdown=1)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 
 from api.services import Services
-from records.queries import events, keys, members, uploads
+from records.queries import aliases, events, keys, members, uploads
 from records.settings import Settings
 from ssl_core.spec import DatasetFacts, PretrainSpec, resolve
 from tests import factories
@@ -46,10 +46,13 @@ def known(services: Services) -> dict[str, str]:
         job = factories.job(session, dataset_id=dataset.id, spec=spec.model_dump(mode="json"))
         events.put_metrics(session, job.id, 1, [{"time": 0, "step": 1, "epoch": 1, "values": {"loss": 1.0}}])
         key, _ = keys.create(session, "another key", "read")
+        model_id = factories.model(session).id
+        aliases.make(session, "production", model_id)
         return {
+            "alias": "production",
             "dataset_id": dataset.id,
             "job_id": job.id,
-            "model_id": factories.model(session).id,
+            "model_id": model_id,
             "evaluation_id": factories.evaluation(session).id,
             "embedding_id": factories.embedding(session).id,
             "key_id": key.id,

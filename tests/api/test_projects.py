@@ -14,7 +14,7 @@ from sqlalchemy import event
 from api.services import Services
 from records.ids import new_id
 from records.models import Job
-from records.queries import events, jobs, keys, members, projects, uploads
+from records.queries import aliases, events, jobs, keys, members, projects, uploads
 from records.settings import Settings
 from records.tenancy import act_for
 from tests import factories
@@ -31,11 +31,14 @@ def theirs(services: Services) -> dict[str, str]:
         factories.picture(session, job.id)
         events.put_metrics(session, job.id, 1, [{"time": 0, "step": 1, "epoch": 1, "values": {"loss": 1.0}}])
         key, _ = keys.create(session, "their key", "admin")
+        model_id = factories.model(session).id
+        aliases.make(session, "production", model_id)
         return {
             "project_id": project.id,
             "dataset_id": dataset.id,
             "job_id": job.id,
-            "model_id": factories.model(session).id,
+            "model_id": model_id,
+            "alias": "production",
             "evaluation_id": factories.evaluation(session).id,
             "embedding_id": factories.embedding(session).id,
             "key_id": key.id,
@@ -272,7 +275,15 @@ class TestProjects:
 
     def test_tell_what_they_use(self, client: httpx.Client, theirs: dict[str, str]):
         told = client.get(f"/v1/projects/{theirs['project_id']}/usage").json()
-        assert told["stored"] == {"datasets": 9, "models": 2, "pictures": 1, "evaluations": 0, "embeddings": 0, "total": 12}
+        assert told["stored"] == {
+            "datasets": 9,
+            "models": 2,
+            "pictures": 1,
+            "evaluations": 0,
+            "embeddings": 0,
+            "checkpoints": 0,
+            "total": 12,
+        }
 
 
 class TestQuotas:

@@ -51,5 +51,5 @@ def _no_server_of_the_user(monkeypatch, tmp_path_factory):
 
 @pytest.fixture
 def client(script) -> Iterator[Pretext]:
-    with Pretext(script.url, "secret", retry=Retry(first_seconds=0.01), timeout=5) as opened:
+    with Pretext(script.url, "secret", retry=Retry(times=3, first_seconds=0.01), timeout=5) as opened:
         yield opened

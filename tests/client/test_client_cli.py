@@ -45,7 +45,7 @@ class TestUpload:
         result = pretext("upload", str(tmp_path / "a.zip"))
         assert result.exit_code == 0
         assert "refused: notes\ufffd.txt: it is text" in result.stderr
-        assert result.stdout == "ds_1  3 images, 1 refused (pretext report ds_1)\n"
+        assert result.stdout == f"ds_1  3 images, 1 refused (pretext --url {script.url} report ds_1)\n"
 
     def test_can_come_back_at_once(self, script, pretext, tmp_path):
         (tmp_path / "a.zip").write_bytes(b"PK")
@@ -160,11 +160,30 @@ class TestLists:
 
     def test_keep_ids_whole_on_a_narrow_terminal(self, script, pretext, monkeypatch):
         monkeypatch.setenv("FORCE_COLOR", "1")
-        monkeypatch.setenv("COLUMNS", "40")
         script.on("GET", "/v1/jobs", page({**JOB, "id": f"job_{'1' * 26}", "model_id": f"model_{'2' * 26}"}))
-        _, row = pretext("jobs").stdout.splitlines()
+        monkeypatch.setenv("COLUMNS", "60")
+        narrow = pretext("jobs")
+        heading, row = narrow.stdout.splitlines()
         assert f"job_{'1' * 26}" in row
-        assert f"model_{'2' * 26}" in row
+        assert "model" not in heading + row
+        assert "No room for: created, dataset, model. A wider terminal" in narrow.stderr
+        monkeypatch.setenv("COLUMNS", "200")
+        assert f"model_{'2' * 26}" in pretext("jobs").stdout
+
+    def test_cut_sentences_rather_than_leave_columns_out(self, script, pretext, monkeypatch):
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("COLUMNS", "60")
+        task = {
+            "name": "rotation",
+            "modality": "image",
+            "summary": "Tell by which quarter turn an image was rotated.",
+            "defaults": {},
+        }
+        script.on("GET", "/v1/tasks", page(task))
+        shown = pretext("tasks")
+        assert "Tell by which quarter" in shown.stdout
+        assert "…" in shown.stdout
+        assert shown.stderr == ""
 
     def test_are_whole_as_json(self, script, pretext):
         script.on("GET", "/v1/jobs", page(JOB))
@@ -178,7 +197,7 @@ class TestLists:
         ("command", "record", "told_"),
         [
             ("models", model(), "1.0 MB"),
-            ("tasks", {"name": "rotation", "defaults": {"flip": True}}, "flip=True"),
+            ("tasks", {"name": "rotation", "defaults": {"flip": True}}, "flip=true"),
             ("encoders", {"name": "tiny", "parameters": 0.2}, "0.2 M"),
         ],
     )
@@ -214,7 +233,7 @@ class TestOthers:
             ),
         )
         lines = pretext("report", "ds_1").stdout.splitlines()
-        assert lines[1:] == ["images: 3", "sizes: width min 3", "labels: none", "refused\twhy", "a.txt\tit is a text"]
+        assert lines[1:] == ["images: 3", "sizes: width (min 3)", "refused\twhy", "a.txt\tit is a text"]
 
     def test_download(self, script, pretext, tmp_path):
         script.on("GET", "/v1/models/model_1", answer(model()))
@@ -321,7 +340,7 @@ class TestProcess:
 
         script.on("GET", EVENTS, endless)
         process = self.run("--url", script.url, "--api-key", "k", "watch", "job_1")
-        assert process.stderr.readline() == "Training  1 steps\n"
+        assert process.stderr.readline() == "Training  1 step\n"
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=10)
         assert process.returncode == 130

@@ -109,6 +109,46 @@ class TestJobs:
         assert pretext("jobs", "events", "job_1").stdout.splitlines()[1] == "1\t\tstate\tstate queued"
 
 
+class TestOthers:
+    def test_uploads_that_were_not_finished(self, script, pretext):  # noqa: F811
+        upload = {"id": "up_1", "filename": "a.zip", "bytes": 2_000_000, "offset": 500_000, "complete": False}
+        upload |= {"created_at": "2026-11-02T10:00:00Z", "expires_at": "2026-11-05T10:00:00Z"}
+        script.on("GET", "/v1/uploads", page(upload))
+        script.on("DELETE", "/v1/uploads/up_1", answer(b"", 204))
+        assert "up_1\t500.0 kB of 2.0 MB\t" in pretext("uploads").stdout
+        assert pretext("uploads", "delete", "up_1").stdout == "up_1  deleted\n"
+        assert script.seen[-1].headers["tus-resumable"] == "1.0.0"
+        assert json.loads(pretext("uploads", "delete", "up_1", "--json").stdout) == upload
+
+    def test_samples(self, script, pretext):  # noqa: F811
+        sample = {"index": 3, "path": "cat/3.png", "width": 32, "height": 24, "label": "cat"}
+        script.on("GET", "/v1/datasets/ds_1", answer(DATASET))
+        script.on("GET", "/v1/datasets/ds_1/samples", page(sample))
+        assert pretext("datasets", "samples", "ds_1").stdout.splitlines()[1] == "3\tcat/3.png\t32 x 24\tcat\t"
+
+    def test_models_of_a_dataset(self, script, pretext):  # noqa: F811
+        script.on("GET", "/v1/datasets/ds_1", answer(DATASET))
+        script.on("GET", "/v1/models", page(model()))
+        assert pretext("models", "--dataset", "ds_1", "--task", "rotation", "--limit", "5").exit_code == 0
+        asked = script.seen[-1].query
+        assert (asked["dataset_id"], asked["task"], asked["limit"]) == ("ds_1", "rotation", "5")
+
+    def test_the_help_has_sections_with_whole_sentences(self, pretext):  # noqa: F811
+        shown = pretext("--help").stdout
+        sections = [line for line in shown.splitlines() if line.endswith(":") and not line.startswith(" ")]
+        assert sections[1:3] == ["From pictures to an encoder:", "What an encoder is good for:"]
+        assert sections[-1] == "Exit status:"
+        assert "..." not in shown.partition("From pictures")[2]
+
+    def test_lines_are_broken_between_words_on_terminals_and_commands_are_not(self, script, pretext, monkeypatch):  # noqa: F811
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("COLUMNS", "30")
+        script.on("GET", "/v1/jobs/job_1", answer({**DONE, "verdict": {"state": "plateau", "sentence": "no gain " * 6}}))
+        told_ = pretext("jobs", "show", "job_1").stdout.splitlines()
+        assert "no gain no gain no gain no" in told_
+        assert any(line.startswith("Download it with: pretext --url") and line.endswith("model_1") for line in told_)
+
+
 class TestSuggestions:
     def test_name_what_may_have_been_meant(self, script, pretext):  # noqa: F811
         script.on("GET", "/v1/datasets/ds_1", answer(DATASET))
@@ -116,6 +156,12 @@ class TestSuggestions:
         script.on("GET", "/v1/tasks", page({"name": "rotation"}, {"name": "jigsaw"}))
         result = pretext("train", "ds_1", "--task", "rotaton")
         assert (result.exit_code, result.stderr) == (1, "Error: there is no task 'rotaton'. Did you mean rotation? (task.name)\n")
+
+    def test_name_a_dataset_that_may_have_been_meant(self, script, pretext):  # noqa: F811
+        script.on("GET", "/v1/datasets", page(DATASET))
+        result = pretext("train", "picture")
+        assert (result.exit_code, result.stderr) == (1, "Error: there is no dataset 'picture'; did you mean 'pictures'?\n")
+        assert "`pretext datasets` lists" in pretext("train", "x").stderr
 
 
 class TestCompare:
@@ -196,6 +242,11 @@ class TestCompletion:
     def test_offers_what_the_server_has(self, script):
         script.on("GET", "/v1/jobs", page(JOB, {**JOB, "id": "job_2"}))
         assert self.complete("pretext watch job_", PRETEXT_URL=script.url, PRETEXT_API_KEY="k").split() == ["job_1", "job_2"]
+
+    def test_offers_states_and_profiles_without_a_server(self):
+        profiles.write({"lab": Profile("https://b.example", "b-key")})
+        assert self.complete("pretext jobs --state ca").split() == ["cancelling", "cancelled"]
+        assert self.complete("pretext --profile l").split() == ["lab"]
 
     def test_is_silent_without_a_server(self):
         assert self.complete("pretext watch job_", PRETEXT_URL="http://127.0.0.1:9").split() == []

@@ -141,7 +141,7 @@ class TestCommand:
 class TestEmbeddings:
     def test_are_listed_shown_downloaded_and_deleted(self, script, pretext, tmp_path):
         script.on("GET", "/v1/embeddings", page(EMBEDDING))
-        assert "emb_1\tmodel_1\tds_1\tlayer3\t1200\t2\t" in pretext("embeddings").stdout
+        assert "emb_1\t1200\t2\t1.0 MB\t" in pretext("embeddings").stdout
         assert pretext("embeddings", "list").stdout == pretext("embeddings").stdout
         script.on("GET", "/v1/embeddings/emb_1", answer(EMBEDDING))
         shown = pretext("embeddings", "show", "emb_1").stdout

@@ -227,7 +227,7 @@ class TestCommand:
 
     def test_lists_downloads_and_deletes(self, script, pretext, tmp_path):
         script.on("GET", "/v1/evaluations", page(EVALUATION))
-        assert "eval_1\tmodel_1\t50.0%\t\t" in pretext("evaluations").stdout
+        assert "eval_1\t50.0%\t\t" in pretext("evaluations").stdout
         script.on("GET", "/v1/evaluations/eval_1", answer(EVALUATION))
         script.on("GET", "/v1/evaluations/eval_1/files/report.json", ranged(CONTENT, ETAG))
         assert pretext("evaluations", "download", "eval_1", str(tmp_path)).stdout == f"{tmp_path / 'report.json'}\n"

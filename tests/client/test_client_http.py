@@ -70,6 +70,28 @@ class TestRepeating:
         assert pauses[-1] is None
         assert all(2 / 3 * min(5, 2**n) <= pause <= min(5, 2**n) for n, pause in enumerate(pauses[:-1]))
 
+    def test_bears_ten_seconds_by_default(self):
+        for asked in (None, 0.0, 1.0):
+            pauses = [Retry().pause(repetition, asked) for repetition in range(Retry().times)]
+            assert 10 <= sum(pauses) <= 20
+            assert max(pauses) <= 3
+
+    def test_waits_for_a_server_that_it_has_met_longer_than_for_one_that_never_answered(self, script):
+        waits: list[float] = []
+        script.on(*GET, answer(JOB))
+        with Pretext(script.url, "secret") as client, socket.socket() as unused:
+            client._http.sleep = waits.append
+            client.jobs.get("job_1")
+            unused.bind(("127.0.0.1", 0))
+            client._http._client.base_url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+            with pytest.raises(pretext_client.ConnectionFailed):
+                client.jobs.get("job_1")
+            assert (len(waits), sum(waits) >= 10) == (8, True)
+            client._http._met = False
+            with pytest.raises(pretext_client.ConnectionFailed):
+                client.jobs.get("job_1")
+            assert len(waits) == 11
+
     def test_reads_retry_after_as_a_date(self):
         assert 25 < retry_after({"retry-after": format_datetime(datetime.now(UTC) + timedelta(seconds=30))}) <= 30
         assert retry_after({"retry-after": "soon"}) is None

@@ -1,5 +1,6 @@
 import io
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -119,8 +120,8 @@ class TestActions:
         assert written(console).splitlines() == [
             "Training  90%  27/30 steps  0:02 left  loss 1.500",
             "Training  100%  30/30 steps  epoch 2  loss 1.250",
-            "Exporting  0%  0/1 models",
-            "Exporting  100%  1/1 models",
+            "Exporting  0%  0/1 model",
+            "Exporting  100%  1/1 model",
         ]
 
     def test_watch_completes_nothing_that_a_worker_died_over(self, script, client, monkeypatch):
@@ -157,6 +158,15 @@ class TestShown:
 
 
 STEPS = [{"phase": "train", "done": n, "total": 2, "unit": "steps", "step": n, "loss": 3.0 - n} for n in (1, 2)]
+
+
+def test_bars_leave_room_for_what_ctrl_c_writes():
+    console = Console(file=io.StringIO(), force_terminal=True, width=60, color_system=None)
+    with meter(console) as shown:
+        shown.show("Training", 1, 2, "1/2 steps", "figures " * 20)
+    drawn = [line for line in re.split(r"[\r\n]|\x1b\[[0-9;?]*[a-zA-Z]", console.file.getvalue()) if line.strip()]
+    assert any("Training" in line for line in drawn)
+    assert max(map(len, drawn)) == 57
 
 
 class TestSpark:

@@ -6,7 +6,7 @@ import pretext_client
 import pytest
 from pretext_client import Pretext
 
-from docs.generators import errors, events, figures, narrow, openapi, python, settings
+from docs.generators import doctests, errors, events, figures, narrow, openapi, python, settings
 from docs.generators.schema import Schemas, table
 from docs.packing import MOST_BYTES, OUT
 from records.errors import RecordsError
@@ -170,6 +170,12 @@ class TestOpenApi:
         made = openapi.pages()["reference/http/jobs.md"]
         for field in ("`dataset_id`", "`optimizer.learning_rate`", "`model_id`", "kind pretrain", "kind evaluate"):
             assert field in made
+
+
+class TestExamplesOfDocstrings:
+    def test_are_shown_as_code_without_prompts(self):
+        docstring = "Load.\n\n>>> with open_() as it:  # doctest: +SKIP\n...     it.go()\n\nArgs:\n    x: y"
+        assert doctests.fenced(docstring) == "Load.\n\n```python\nwith open_() as it:\n    it.go()\n```\n\nArgs:\n    x: y"
 
 
 class TestPython:

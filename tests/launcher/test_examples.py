@@ -19,7 +19,7 @@ from tests import factories
 
 IN_ORDER = ["pause_job", "resume_job", "cancel_job", "retry_job", "append", "delete_upload"]
 """Of one thing, one after the other."""
-LAST = ["delete_labels", "delete_embedding", "delete_evaluation", "delete_model", "delete_dataset"]
+LAST = ["delete_labels", "delete_alias", "delete_embedding", "delete_evaluation", "delete_model", "delete_dataset"]
 """When nothing else needs it any more."""
 
 
@@ -59,6 +59,7 @@ def variables(server: Server, folder: Path) -> dict[str, str]:
             "WEBHOOK_ID": webhook.id,
             "DELIVERY_ID": pretext.webhooks.test(webhook.id).id,
             "DATASET_ID": dataset.id,
+            "ALIAS": "production",
             "JOB_ID": trained.id,
             "MODEL_ID": trained.model_id,
             "EVALUATION_ID": str(evaluated.evaluation_id),
@@ -70,6 +71,8 @@ def variables(server: Server, folder: Path) -> dict[str, str]:
             "WAITING": pretext.jobs.create(dataset.id, device="cuda", **spec).id,
         }
     shutil.copy(folder / "bundle" / "encoder.safetensors", folder)
+    alias = f"{server.url}/v1/models/aliases/{ids['ALIAS']}"
+    httpx.put(alias, json={"model_id": ids["MODEL_ID"]}, headers={"Authorization": f"Bearer {server.key}"}).raise_for_status()
     headers = {"Authorization": f"Bearer {server.key}", "Tus-Resumable": "1.0.0", "Upload-Length": "12"}
     made = httpx.post(f"{server.url}/v1/uploads", headers=headers)
     return {**ids, "UPLOAD_ID": made.headers["Location"].rpartition("/")[2], "API": f"{server.url}/v1", "KEY": server.key}

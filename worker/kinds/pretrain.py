@@ -85,7 +85,7 @@ class Pretrain:
         after = EvaluateAfter.model_validate(asked)
         assert after.dataset_id is not None
         try:
-            dataset = datasets.ready(session, after.dataset_id)
+            dataset = datasets.to_work_on(session, after.dataset_id)
         except RecordsError as error:
             told = {"level": "warning", "message": f"the encoder is not evaluated: {error}"}
             events.add(session, job.id, job.attempt, [("log", told)])

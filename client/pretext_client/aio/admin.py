@@ -29,7 +29,10 @@ class AsyncProjects:
         return await self._http.value(Call("GET", _path("projects", project_id)), Project)
 
     async def create(self, name: str, **quotas: int | None) -> Project:
-        """Make a project, with `most_bytes`, `most_running` and `most_gpu_seconds` if it shall be bounded."""
+        """Make a project, with `most_bytes`, `most_running` and `most_gpu_seconds` if it shall be bounded.
+
+        >>> project = await pretext.projects.create("vision-lab", most_running=2)
+        """
         return await self._http.value(_post("/v1/projects", {"name": name, **quotas}), Project)
 
     async def update(self, project_id: str, **changes: Any) -> Project:
@@ -37,7 +40,10 @@ class AsyncProjects:
         return await self._http.value(Call("PATCH", _path("projects", project_id), json=changes), Project)
 
     async def usage(self, project_id: str, *, days: int = 30) -> Usage:
-        """What it uses."""
+        """What it uses.
+
+        >>> stored = (await pretext.projects.usage((await pretext.projects.current()).id)).stored["total"]
+        """
         return await self._http.value(Call("GET", f"{_path('projects', project_id)}/usage", {"days": days}), Usage)
 
     async def delete(self, project_id: str) -> None:
@@ -92,6 +98,8 @@ class AsyncKeys:
         project_id: str | None = None,
     ) -> Key:
         """Make a key. `key` of what is given back is the key itself, this once.
+
+        >>> key = (await pretext.keys.create("laptop", scope="read")).key
 
         Args:
             name: what it is for.

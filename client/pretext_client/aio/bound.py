@@ -25,7 +25,7 @@ class AsyncDataset(Owned, types.Dataset):
     async def wait(self, *, timeout: float | None = None, on_progress: Callable[[types.Job], None] | None = None) -> "AsyncDataset":
         """Wait until it is ready; as of `datasets.wait`.
 
-        >>> dataset = await (await pretext.datasets.upload("pictures/")).wait()  # doctest: +SKIP
+        >>> dataset = await (await pretext.datasets.upload("pictures/")).wait()
         """
         return await _client(self).datasets.wait(self.id, timeout=timeout, on_progress=on_progress)
 
@@ -37,7 +37,7 @@ class AsyncDataset(Owned, types.Dataset):
     ) -> "AsyncJob":
         """Queue a pretraining on it; as of `jobs.create`.
 
-        >>> job = await dataset.train("rotation", "resnet18", epochs=100)  # doctest: +SKIP
+        >>> job = await dataset.train("rotation", "resnet18", epochs=100)
         """
         return await _client(self).jobs.create(self.id, task=task, encoder=encoder, **settings)
 
@@ -47,7 +47,10 @@ class AsyncDataset(Owned, types.Dataset):
         encoder: str | Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> types.Estimate:
-        """Memory and time that `train` would take, without starting it; as of `jobs.estimate`."""
+        """Memory and time that `train` would take, without starting it; as of `jobs.estimate`.
+
+        >>> print((await dataset.estimate("rotation", "resnet18")).memory)
+        """
         return await _client(self).jobs.estimate(self.id, task=task, encoder=encoder, **settings)
 
     async def report(self) -> types.Report:
@@ -79,7 +82,7 @@ class AsyncJob(Owned, types.Job):
     ) -> "AsyncJob":
         """Wait until it has ended; as of `jobs.wait`.
 
-        >>> job = await (await dataset.train("rotation")).wait(check=True, on_progress=lambda job: print(job.progress))  # doctest: +SKIP
+        >>> job = await (await dataset.train("rotation")).wait(check=True, on_progress=lambda job: print(job.progress))
         """
         return await _client(self).jobs.wait(self.id, timeout=timeout, on_progress=on_progress, check=check)
 
@@ -128,7 +131,7 @@ class AsyncJob(Owned, types.Job):
     async def model(self) -> "AsyncModel":
         """The model that it made, evaluates, or embeds by.
 
-        >>> network = await (await job.model()).load()  # doctest: +SKIP
+        >>> network = await (await job.model()).load()
 
         Raises:
             PretextError: it has none, or not yet.
@@ -162,7 +165,10 @@ class AsyncModel(Owned, types.Model):
     async def download(
         self, directory: str | os.PathLike[str], *, force: bool = False, on_progress: OnBytes | None = None
     ) -> tuple[Path, ...]:
-        """Download every file of it; as of `models.download`."""
+        """Download every file of it; as of `models.download`.
+
+        >>> paths = await model.download("encoder/")
+        """
         return await _client(self).models.download(self.id, directory, force=force, on_progress=on_progress)
 
     async def load(
@@ -175,15 +181,18 @@ class AsyncModel(Owned, types.Model):
     ) -> "Loaded":
         """A torch module that gives its features; as of `models.load`.
 
-        >>> network = await model.load()  # doctest: +SKIP
-        >>> features = network(network.preprocess("cat.jpg").unsqueeze(0))  # doctest: +SKIP
+        >>> network = await model.load()
+        >>> features = network(network.preprocess("cat.jpg").unsqueeze(0))
         """
         return await _client(self).models.load(self.id, via=via, device=device, cache=cache, on_progress=on_progress)
 
     async def embed(
         self, images: Iterable[str | os.PathLike[str] | bytes], *, stage: str | None = None, normalize: bool = False
     ) -> types.Embedded:
-        """Embed a few images on the server, at once; as of `models.embed`."""
+        """Embed a few images on the server, at once; as of `models.embed`.
+
+        >>> vectors = (await model.embed(["cat.jpg", "dog.jpg"])).vectors
+        """
         return await _client(self).models.embed(self.id, images, stage=stage, normalize=normalize)
 
     async def evaluate(

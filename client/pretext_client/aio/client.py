@@ -6,6 +6,7 @@ from typing import Self
 
 from pretext_client import places
 from pretext_client.aio import admin, catalogue
+from pretext_client.aio.aliases import AsyncAliases
 from pretext_client.aio.datasets import AsyncDatasets
 from pretext_client.aio.embeddings import AsyncEmbeddings
 from pretext_client.aio.evaluations import AsyncEvaluations
@@ -21,10 +22,10 @@ from pretext_client.types import AuditEntry, Encoder, Json, Task, Worker
 class AsyncPretext:
     """A Pretext Server.
 
-    >>> async with AsyncPretext() as pretext:  # doctest: +SKIP
+    >>> async with AsyncPretext() as pretext:
     ...     dataset = await (await pretext.datasets.upload("pictures/")).wait()
     ...     job = await (await dataset.train("rotation", "resnet18", epochs=100)).wait(check=True)
-    ...     await (await job.model()).download("encoder/")
+    ...     await (await job.model()).download("my-encoder/")
 
     Args:
         url: default: `PRETEXT_URL`, else that of the server on this machine.
@@ -52,6 +53,7 @@ class AsyncPretext:
         self.jobs = AsyncJobs(self._http)
         self.datasets = AsyncDatasets(self._http, self.jobs)
         self.models = AsyncModels(self._http)
+        self.aliases = AsyncAliases(self._http)
         self.evaluations = AsyncEvaluations(self._http)
         self.embeddings = AsyncEmbeddings(self._http)
         self.projects = admin.AsyncProjects(self._http)

@@ -4,14 +4,17 @@ import json
 import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from pretext_client.aio.bound import AsyncDataset
 from pretext_client.aio.jobs import AsyncJobs
 from pretext_client.aio.tus import AsyncTransfer
 from pretext_client.async_http import AsyncHttp
+from pretext_client.changes import Notes, change, narrowed
 from pretext_client.datasets import _PATH, _path
-from pretext_client.errors import JobFailed, PretextError, TransferFailed
+from pretext_client.errors import JobFailed, NotFound, PretextError, TransferFailed
 from pretext_client.http import Call
 from pretext_client.tus import RESUMABLE_BYTES, NotTakenError
 from pretext_client.types import Job, Labelled, Refused, Report, Sample
@@ -35,6 +38,9 @@ class AsyncDatasets:
         on_progress: OnBytes | None = None,
     ) -> AsyncDataset:
         """Upload images or videos. The dataset is `ingesting` at first; `wait` waits until it is ready.
+
+        >>> dataset = await pretext.datasets.upload("pictures/", name="pictures", on_progress=print)
+        >>> dataset = await pretext.datasets.wait(dataset.id)
 
         What is larger than some megabytes goes over in parts: where the connection breaks or the server is restarted, it goes on
         from there, at once or when the same is uploaded again later, also by another process of the same user.
@@ -91,29 +97,59 @@ class AsyncDatasets:
         body = {"upload_id": upload_id, "name": name, "kind": kind}
         return await self._http.value(Call("POST", _PATH, headers=headers, json=body), AsyncDataset)
 
-    def list(self, *, state: str | None = None, after: str | None = None, limit: int | None = None) -> AsyncIterator[AsyncDataset]:
+    def list(
+        self,
+        *,
+        state: str | None = None,
+        name: str | None = None,
+        metadata: Notes | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[AsyncDataset]:
         """All datasets, the newest first; pages are fetched as needed. `after` is the id of one that the list goes on behind."""
-        return self._http.some(_PATH, {"state": state, "after": after}, AsyncDataset, lambda dataset: dataset.id, limit)
+        return self._http.some(
+            _PATH, narrowed(metadata, state=state, name=name, after=after), AsyncDataset, lambda dataset: dataset.id, limit
+        )
 
     async def get(self, dataset_id: str) -> AsyncDataset:
         """Read a dataset."""
         return await self._http.value(Call("GET", _path(dataset_id)), AsyncDataset)
 
+    async def update(self, dataset_id: str, *, if_match: str | None = None, **changes: Any) -> AsyncDataset:
+        """Change its `name` or `metadata`; what is left out stays. Of `metadata`, other keys stay, and a key with None is deleted.
+
+        Args:
+            dataset_id: the dataset.
+            if_match: what `etag` gave; nothing is changed if it was changed since then by somebody else (status 412).
+            changes: what shall be different.
+        """
+        return await self._http.value(change(_path(dataset_id), changes, if_match), AsyncDataset)
+
+    async def etag(self, dataset_id: str) -> str:
+        """The version of a dataset, for `update`. Read it before the dataset itself."""
+        return (await self._http.headers(Call("GET", _path(dataset_id))))["ETag"]
+
     async def find(self, dataset: str) -> AsyncDataset:
         """Read a dataset by its id, or by its name if no other has the same.
+
+        >>> dataset = await pretext.datasets.find("birds")
 
         Raises:
             PretextError: several have this name.
             NotFound: none has.
         """
-        if not dataset.startswith("ds_"):
-            named = [one async for one in self.list() if one.name == dataset]
-            if len(named) == 1:
-                return named[0]
-            if named:
-                ids = ", ".join(one.id for one in named)
-                raise PretextError(f"{len(named)} datasets are called {dataset!r}; choose one by its id: {ids}")
-        return await self.get(dataset)
+        if dataset.startswith("ds_"):
+            return await self.get(dataset)
+        there = [one async for one in self.list()]
+        named = [one for one in there if one.name == dataset]
+        if len(named) > 1:
+            ids = ", ".join(one.id for one in named)
+            raise PretextError(f"{len(named)} datasets are called {dataset!r}; choose one by its id: {ids}")
+        if named:
+            return named[0]
+        close = get_close_matches(dataset, sorted({one.name for one in there}), n=2)
+        meant = f"did you mean {' or '.join(map(repr, close))}?" if close else "`pretext datasets` lists those that there are"
+        raise NotFound(404, "not_found", f"there is no dataset {dataset!r}; {meant}")
 
     async def report(self, dataset_id: str) -> Report:
         """What ingest found: counts, sizes, duplicates, and the first of the refused members."""
@@ -133,7 +169,11 @@ class AsyncDatasets:
                 return
 
     def samples(self, dataset_id: str, *, after: int | None = None, limit: int | None = None) -> AsyncIterator[Sample]:
-        """Every image, in the order of the archive; `after` is the index of the last one that was seen."""
+        """Every image, in the order of the archive; `after` is the index of the last one that was seen.
+
+        >>> async for sample in pretext.datasets.samples(dataset.id, limit=5):
+        ...     print(sample.path, sample.width, sample.height)
+        """
         return self._http.some(f"{_path(dataset_id)}/samples", {"after": after}, Sample, lambda sample: sample.index, limit)
 
     async def thumbnail(self, dataset_id: str, index: int, *, size: int = 128) -> bytes:
@@ -157,6 +197,9 @@ class AsyncDatasets:
         on_progress: OnBytes | None = None,
     ) -> Labelled:
         """Give the files of a dataset labels by a table, in place of those that it has.
+
+        >>> labelled = await pretext.datasets.label(dataset.id, "labels.csv", dry_run=True)
+        >>> print(labelled.matched, labelled.first_unmatched)
 
         Args:
             dataset_id: the dataset, which has to be ready.

@@ -3,10 +3,12 @@
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from pretext_client.aio.bound import AsyncEmbedding
 from pretext_client.aio.download import download_all
 from pretext_client.async_http import AsyncHttp
+from pretext_client.changes import Notes, change, narrowed
 from pretext_client.embeddings import _PATH, _path
 from pretext_client.http import Call
 from pretext_client.upload import OnBytes
@@ -18,13 +20,31 @@ class AsyncEmbeddings:
     def __init__(self, http: AsyncHttp) -> None:
         self._http = http
 
-    def list(self, *, model_id: str | None = None, dataset_id: str | None = None) -> AsyncIterator[AsyncEmbedding]:
+    def list(
+        self, *, model_id: str | None = None, dataset_id: str | None = None, metadata: Notes | None = None
+    ) -> AsyncIterator[AsyncEmbedding]:
         """All embeddings of datasets, the newest first; pages are fetched as needed."""
-        return self._http.pages(_PATH, {"model_id": model_id, "dataset_id": dataset_id}, AsyncEmbedding, lambda one: one.id)
+        return self._http.pages(
+            _PATH, narrowed(metadata, model_id=model_id, dataset_id=dataset_id), AsyncEmbedding, lambda one: one.id
+        )
 
     async def get(self, embedding_id: str) -> AsyncEmbedding:
         """Read what they are of, and which files they have."""
         return await self._http.value(Call("GET", _path(embedding_id)), AsyncEmbedding)
+
+    async def update(self, embedding_id: str, *, if_match: str | None = None, **changes: Any) -> AsyncEmbedding:
+        """Change its `metadata`; what is left out stays. Of `metadata`, other keys stay, and a key with None is deleted.
+
+        Args:
+            embedding_id: the embedding.
+            if_match: what `etag` gave; nothing is changed if it was changed since then by somebody else (status 412).
+            changes: what shall be different.
+        """
+        return await self._http.value(change(_path(embedding_id), changes, if_match), AsyncEmbedding)
+
+    async def etag(self, embedding_id: str) -> str:
+        """The version of a embedding, for `update`. Read it before the embedding itself."""
+        return (await self._http.headers(Call("GET", _path(embedding_id))))["ETag"]
 
     async def delete(self, embedding_id: str) -> None:
         """Delete embeddings and their files. The model and the dataset stay."""

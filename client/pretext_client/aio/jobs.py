@@ -12,6 +12,7 @@ from pretext_client import sse
 from pretext_client.aio import logs, pictures
 from pretext_client.aio.bound import AsyncJob
 from pretext_client.async_http import AsyncHttp
+from pretext_client.changes import Notes, change, narrowed
 from pretext_client.errors import ConnectionFailed, JobFailed, Unavailable, WaitTimedOut
 from pretext_client.http import Call
 from pretext_client.jobs import _PATH, _PATIENCE_SECONDS, _POLL_SECONDS, _event, _named, _path, _Patience
@@ -37,6 +38,9 @@ class AsyncJobs:
         **settings: Any,
     ) -> AsyncJob:
         """Queue a pretraining. The answer's `spec` shows what was decided for everything that was left open.
+
+        >>> job = await pretext.jobs.create(dataset.id, task="rotation", encoder="resnet18", epochs=100)
+        >>> job = await pretext.jobs.create(dataset.id, task={"name": "rotation", "rotations": "one"}, init_from=model.id, epochs=100)
 
         Args:
             dataset_id: the dataset to learn from; it must be ready.
@@ -68,6 +72,9 @@ class AsyncJobs:
         **settings: Any,
     ) -> Estimate:
         """Memory and time that a pretraining would take, and which workers can run it. Takes what `create` takes; makes nothing.
+
+        >>> estimate = await pretext.jobs.estimate(dataset.id, encoder="resnet18", batch_size=512)
+        >>> print(estimate.memory.total_bytes, estimate.time.seconds)
 
         Raises:
             InvalidRequest: a setting does not exist or is impossible; `param` names it.
@@ -107,6 +114,8 @@ class AsyncJobs:
     ) -> AsyncJob:
         """Queue an evaluation: how many labels does an encoder save? Read it by `evaluations.get(job.evaluation_id)` at its end.
 
+        >>> job = await pretext.jobs.evaluate(model.id, labelled.id, protocols=["knn", "linear"])
+
         Args:
             model_id: the model.
             dataset_id: a dataset with labels; it must be ready.
@@ -142,6 +151,8 @@ class AsyncJobs:
     ) -> AsyncJob:
         """Queue the embedding of a whole dataset. Download it by `embeddings.download(job.embedding_id, …)` at its end.
 
+        >>> job = await pretext.jobs.embed(model.id, dataset.id, normalize=True)
+
         Args:
             model_id: the model.
             dataset_id: the dataset; it must be ready.
@@ -165,17 +176,41 @@ class AsyncJobs:
         *,
         state: str | None = None,
         kind: str | None = None,
+        task: str | None = None,
         dataset_id: str | None = None,
+        model_id: str | None = None,
+        metadata: Notes | None = None,
         after: str | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[AsyncJob]:
-        """All jobs, the newest first; pages are fetched as needed. `after` is the id of one that the list goes on behind."""
-        wanted = {"state": state, "kind": kind, "dataset_id": dataset_id, "after": after}
+        """All jobs, the newest first; pages are fetched as needed. `after` is the id of one that the list goes on behind.
+
+        >>> async for job in pretext.jobs.list(state="succeeded", kind="pretrain", limit=10):
+        ...     print(job.id, job.model_id)
+        """
+        given = {"state": state, "kind": kind, "task": task, "dataset_id": dataset_id, "model_id": model_id, "after": after}
+        wanted = narrowed(metadata, **given)
         return self._http.some(_PATH, wanted, AsyncJob, lambda job: job.id, limit)
 
     async def get(self, job_id: str) -> AsyncJob:
         """Read a job."""
         return await self._http.value(Call("GET", _path(job_id)), AsyncJob)
+
+    async def update(self, job_id: str, *, if_match: str | None = None, **changes: Any) -> AsyncJob:
+        """Change its `metadata`, or its `priority` while it waits; what is left out stays.
+
+        Of `metadata`, other keys stay, and a key with None is deleted.
+
+        Args:
+            job_id: the job.
+            if_match: what `etag` gave; nothing is changed if it was changed since then by somebody else (status 412).
+            changes: what shall be different.
+        """
+        return await self._http.value(change(_path(job_id), changes, if_match), AsyncJob)
+
+    async def etag(self, job_id: str) -> str:
+        """The version of a job, for `update`. Read it before the job itself."""
+        return (await self._http.headers(Call("GET", _path(job_id))))["ETag"]
 
     async def cancel(self, job_id: str) -> AsyncJob:
         """Stop a job for good. One that runs is `cancelling` until its process has ended.
@@ -229,6 +264,9 @@ class AsyncJobs:
     ) -> AsyncIterator[str]:
         """What a job's process wrote, and its messages, piece by piece.
 
+        >>> async for text in pretext.jobs.logs(job.id, lines=100):
+        ...     print(text, end="")
+
         Args:
             job_id: the job.
             lines: begin with the last so many lines; None: with the oldest that is kept.
@@ -262,6 +300,8 @@ class AsyncJobs:
     ) -> AsyncIterator[Metric]:
         """The figures of a training, in order of its steps.
 
+        >>> losses = [metric.values["loss"] async for metric in pretext.jobs.metrics(job.id, points=200, names=["loss"])]
+
         Args:
             job_id: the job.
             after: the last step that was seen; with `points`, those of later steps.
@@ -293,6 +333,8 @@ class AsyncJobs:
     ) -> tuple[Path, ...]:
         """Download every picture of a training, as `epoch-000003.png` and so on, or `.webp` of clips.
 
+        >>> paths = await pretext.jobs.download_pictures(job.id, "pictures-of-it/")
+
         A file appears under its name once it is whole and its SHA-256 is right. What is there already is not fetched again, so the
         folder of a running job can be brought up to date time and again. A file of the same name and other content is overwritten:
         an attempt that goes on from a checkpoint may draw an epoch anew.
@@ -318,6 +360,9 @@ class AsyncJobs:
         stop: Callable[[], bool] = lambda: False,
     ) -> AsyncIterator[Event]:
         """What happened to a job, in order.
+
+        >>> async for event in pretext.jobs.events(job.id, follow=True):
+        ...     print(event.type, event.data)
 
         Args:
             job_id: the job.
@@ -345,6 +390,8 @@ class AsyncJobs:
         patience: float = _PATIENCE_SECONDS,
     ) -> AsyncJob:
         """Wait until a job has ended.
+
+        >>> job = await pretext.jobs.wait(job.id, check=True, on_progress=lambda job: print(job.progress))
 
         Args:
             job_id: the job.

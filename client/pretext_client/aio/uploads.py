@@ -1,12 +1,13 @@
 """The same as `uploads.py` for `await`. Made by client/make_async: change that file, and run it."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from urllib.parse import urlsplit
 
 from pretext_client.async_http import AsyncHttp
 from pretext_client.http import Body, Call
 from pretext_client.tus import CONTENT_TYPE, PATH, TUS
+from pretext_client.types import Upload
 from pretext_client.uploads import Arrived, _path
 
 
@@ -26,6 +27,10 @@ class AsyncUploads:
         headers = {**TUS, "Upload-Length": str(length), "Upload-Metadata": f"filename {name}"}
         location = (await self._http.headers(Call("POST", PATH, headers=headers)))["location"]
         return Arrived(urlsplit(location).path.rpartition("/")[2], 0, length)
+
+    def list(self) -> AsyncIterator[Upload]:
+        """Those that no dataset was made of yet, the newest first; pages are fetched as needed."""
+        return self._http.pages(PATH, {}, Upload, lambda one: one.id)
 
     async def get(self, upload_id: str) -> Arrived:
         """How much of it has arrived.

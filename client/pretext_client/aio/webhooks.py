@@ -27,6 +27,8 @@ class AsyncWebhooks:
     ) -> Webhook:
         """Have events sent to an address. `secret` of what is given back is there this once.
 
+        >>> secret = (await pretext.webhooks.create("https://example.org/pretext", ["job.succeeded", "job.failed"])).secret
+
         Args:
             url: an `https://` address that is public.
             events: what it wants to hear of: types such as `job.succeeded`, all of a kind, `job.*`, or everything, `*`.

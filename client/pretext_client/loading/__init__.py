@@ -33,8 +33,8 @@ class CannotLoad(PretextError):  # noqa: N818  as the others, it says what happe
 def load(folder: str | os.PathLike[str], *, via: str = "auto", device: str = "cpu") -> "Loaded":
     """Load a downloaded bundle as a torch module in evaluation mode, its weights in fp32.
 
-    >>> network = load("encoder/")  # doctest: +SKIP
-    >>> features = network(network.preprocess("cat.jpg").unsqueeze(0))  # doctest: +SKIP
+    >>> network = load("encoder/")
+    >>> features = network(network.preprocess("cat.jpg").unsqueeze(0))
 
     Args:
         folder: with `config.json` and the weights. Files that its `SHA256SUMS` names are compared with that.

@@ -7,7 +7,7 @@ A value takes from an answer the fields that it knows and ignores the rest, so t
 from pretext_client.types.admin import AuditEntry, Key, Member, Project, Usage, Worker
 from pretext_client.types.base import Json, Trouble, Value
 from pretext_client.types.catalogue import Encoder, Task
-from pretext_client.types.datasets import Dataset, LabelConflict, Labelled, Refused, Report, Sample, UnmatchedLine
+from pretext_client.types.datasets import Dataset, LabelConflict, Labelled, Refused, Report, Sample, UnmatchedLine, Upload
 from pretext_client.types.embeddings import Embedded, Embedding, OneEmbedding
 from pretext_client.types.estimates import CapableWorkers, Checkpoint, DiskEstimate, Estimate, MemoryEstimate, TimeEstimate
 from pretext_client.types.evaluations import Evaluation, LabelsSaved, Reference
@@ -49,6 +49,7 @@ __all__ = [
     "TimeEstimate",
     "Trouble",
     "UnmatchedLine",
+    "Upload",
     "Usage",
     "Value",
     "Verdict",

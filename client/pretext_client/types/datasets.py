@@ -118,6 +118,24 @@ class Report(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Upload(Value):
+    """A file that arrives over one or more requests."""
+
+    id: str
+    filename: str
+    bytes: int
+    """Of the whole file."""
+    offset: int
+    """Bytes that have arrived."""
+    complete: bool = False
+    """Whether all have, so that a dataset can be made of it."""
+    dataset_id: str | None = None
+    created_at: datetime
+    expires_at: datetime
+    """When it is thrown away, unless more of it comes or a dataset is made of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sample(Value):
     """One image of a dataset."""
 

@@ -5,6 +5,9 @@ from datetime import datetime
 
 from pretext_client.types.base import Json, Trouble, Value
 
+KINDS = ("ingest", "pretrain", "evaluate", "embed", "export")
+STATES = ("queued", "running", "pausing", "paused", "succeeded", "failed", "cancelling", "cancelled")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict(Value):

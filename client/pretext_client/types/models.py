@@ -40,4 +40,6 @@ class Model(Value):
     """The model that it was exported from."""
     metrics: Json = field(default_factory=dict)
     """Final figures of the training."""
+    aliases: tuple[str, ...] = ()
+    """Names that stand for it."""
     metadata: Json = field(default_factory=dict)

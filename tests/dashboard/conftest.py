@@ -58,7 +58,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             _write(folder / "things.zip", images, [names[kind] for kind in kinds])
             dataset = client.datasets.wait(client.datasets.upload(folder / "things.zip", name="Things").id)
             job = client.jobs.create(dataset.id, task="rotation", encoder="tiny", epochs=3, batch_size=16, formats=[])
-            job = client.jobs.wait(job.id, timeout=50, check=True)
+            job = client.jobs.wait(job.id, timeout=120, check=True)
         yield Running(url, link[0], key, dataset.id, job.id, folder)
     finally:
         process.terminate()
@@ -90,9 +90,9 @@ def compared(running: Running) -> Compared:
         other = client.jobs.create(
             running.dataset_id, task="relative_position", encoder="tiny", epochs=2, batch_size=16, formats=[]
         )
-        models = [str(client.jobs.wait(one, timeout=50, check=True).model_id) for one in (running.job_id, other.id)]
+        models = [str(client.jobs.wait(one, timeout=120, check=True).model_id) for one in (running.job_id, other.id)]
         jobs = [client.jobs.evaluate(one, running.dataset_id, protocols=_PROTOCOLS) for one in models]
-        found = [client.jobs.wait(one.id, timeout=60, check=True) for one in jobs]
+        found = [client.jobs.wait(one.id, timeout=120, check=True) for one in jobs]
     return Compared(other.id, models[0], str(found[0].evaluation_id))
 
 

@@ -7,7 +7,7 @@ ARGS ?=
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test browser check docs format up lock clean
+.PHONY: help setup demo test chaos browser check docs format up lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ demo: setup  ## Upload, train, watch, download, compare. DATA=path/to/images-or-
 test: setup browser  ## Run every test
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
+chaos: setup  ## Kill, freeze, fill up and restart everything under load, at length (about half an hour)
+	PRETEXT_LONG_CHAOS=1 $(BIN)/python -m pytest -s tests/chaos $(ARGS)
+
 browser: setup  ## Install a Chromium for the tests of the page, if there is none
 	@.ci/browser $(BIN)/python
 
@@ -40,7 +43,8 @@ check: setup  ## Lint, check types and imports between packages, build the docum
 docs: setup  ## Read the documentation on http://127.0.0.1:8010
 	$(MKDOCS) serve --dev-addr 127.0.0.1:8010
 
-format:  setup  ## Format the code and mend what the linter can
+format:  setup  ## Format the code, mend what the linter can, and make the client for `await`
+	$(BIN)/python client/make_async
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 

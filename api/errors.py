@@ -20,6 +20,7 @@ from starlette.routing import compile_path
 from api.etags import ChangedError, NotModifiedError, ThereError
 from api.uploads import wire
 from records import errors
+from records.database import is_full
 from ssl_core.spec import SpecError
 from ssl_core.spec.tasks import field_of
 
@@ -191,6 +192,9 @@ def _methods_of(request: Request) -> str:
 def _on_database(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, DataError):
         return problem(request, 422, "invalid_request", "a text in the request has characters that cannot be stored, such as NUL")
+    if isinstance(error, DBAPIError) and is_full(error):
+        logger.error("the disk of the database is full: %s", error.orig)
+        return problem(request, 507, errors.DiskFullError.code, errors.DiskFullError().detail)
     logger.warning("the database does not answer: %s", error)
     return problem(request, 503, "unavailable", "the database does not answer at the moment; try again shortly")
 

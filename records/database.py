@@ -1,6 +1,7 @@
 """The database: SQLite or PostgreSQL behind one set of queries."""
 
 import logging
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from records import notes, outbox, tenancy
@@ -71,6 +73,11 @@ class Database:
         """Raise what the database raises if it does not answer."""
         with self.read() as session:
             session.execute(text("SELECT 1"))
+
+
+def is_full(error: DBAPIError) -> bool:
+    """Whether the database has no room left on its disk."""
+    return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or getattr(error.orig, "sqlstate", None) == "53100"
 
 
 def after_commit(session: Session, action: AfterCommit) -> None:

@@ -1,7 +1,6 @@
 """One attempt at a job: run it in a child process, watch it, and bring it to an end."""
 
 import logging
-import shutil
 import signal
 import threading
 import time
@@ -28,6 +27,7 @@ from ssl_core.events import Ticker
 from ssl_core.process import EXIT_INTERRUPTED, EXIT_OK, EXIT_USER_ERROR
 from worker import checkpoints
 from worker.child import Child
+from worker.failures import failure_of
 from worker.heartbeat import Heartbeat
 from worker.journal import Journal
 from worker.kinds import Kind, Workplace
@@ -135,12 +135,15 @@ class Attempt:
             if self._figures is not None:
                 self._figures.speed(self._lease.job_id, self._kind_name, None)
             self._phases.end(self._ended_as)
-            shutil.rmtree(self._place.folder, ignore_errors=True)
+            self._place.remove()
 
     def _watched(self, heartbeat: Heartbeat) -> Outcome:
         spare = self._spares.take() if self._spares is not None else None
         try:
-            child = Child(self._arguments, self._place.folder / "log.txt", spare)
+            try:
+                child = Child(self._arguments, self._place.folder / "log.txt", spare)
+            except OSError as error:
+                return Outcome(EXIT_USER_ERROR, None, failure_of(error), "")
             try:
                 return self._watch(child, heartbeat)
             finally:
@@ -248,8 +251,9 @@ class Attempt:
             with tracing.span("store", job_id=self._lease.job_id):
                 self._kind.store(self._place)
         except (RecordsError, OSError) as error:
-            code = error.code if isinstance(error, RecordsError) else "storage_failed"
-            failure = {"code": code, "message": f"the result could not be stored: {error}"}
+            failure = failure_of(error)
+            failure["message"] = f"the result could not be stored: {failure['message']}"
+            self._kind.discard(self._place)
             return Outcome(EXIT_USER_ERROR, None, failure, outcome.last_words)
         return outcome
 
@@ -269,7 +273,9 @@ class Attempt:
             leases.end(session, job, JobState.PAUSED if paused else JobState.QUEUED, reason="handed back by its worker")
         elif outcome.status < 0 and job.failures + 1 < self._settings.max_failures:
             job.failures += 1
-            leases.end(session, job, JobState.QUEUED, reason=f"its process was ended by {_signal_name(-outcome.status)}")
+            # One that is asked to pause and writes no checkpoint in time is ended that way.
+            after = JobState.PAUSED if job.state == JobState.PAUSING else JobState.QUEUED
+            leases.end(session, job, after, reason=f"its process was ended by {_signal_name(-outcome.status)}")
         else:
             error = outcome.error or _crash(outcome)
             self._kind.on_end(session, job, error)

@@ -1,9 +1,13 @@
-"""Checkpoints of running jobs, in the blob store, where the next attempt finds them on whichever host it runs."""
+"""Checkpoints of running jobs, in the blob store, where the next attempt finds them on whichever host it runs.
+
+Each is stored with its SHA-256, and one that has not got it any more is passed over: a training would go on from a flipped bit as
+if nothing were wrong.
+"""
 
 from pathlib import Path
 from typing import Any
 
-from records.blobs import Blobs
+from records.blobs import Blobs, file_sha256
 from records.database import Database, after_commit, now
 from records.queries import events, leases
 from records.queries.leases import Lease
@@ -22,11 +26,14 @@ def keep(database: Database, blobs: Blobs, lease: Lease, event: dict[str, Any]) 
     """
     step = int(event["step"])
     key = f"jobs/{lease.job_id}/checkpoints/{step:09}-{lease.attempt}"
-    size = Path(event["path"]).stat().st_size
-    blobs.put(key, Path(event["path"]))
+    path = Path(event["path"])
+    size, digest = path.stat().st_size, file_sha256(path)
+    blobs.put(key, path)
     with database.write() as session:
         job = leases.hold(session, lease)
-        about = {"bytes": size, "at": now(session).isoformat()}
+        if any(known["key"] == key for known in job.checkpoints):
+            return  # it was committed before, and the answer was lost on its way
+        about = {"bytes": size, "at": now(session).isoformat(), "sha256": digest}
         kept = {"keep": True} if event.get("keep") else {}
         checkpoints = [*job.checkpoints, {"key": key, "step": step, "attempt": lease.attempt, **about, **kept}]
         superseded = [one for one in checkpoints if not one.get("keep")][:-KEPT]

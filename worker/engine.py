@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from records.blobs import Blobs
 from records.database import Database
@@ -26,6 +26,7 @@ from records.sweep import sweep_uploads
 from records.tenancy import act_for
 from worker.attempt import Attempt
 from worker.clearing import abandoned
+from worker.failures import failure_of
 from worker.hardware import hardware_of
 from worker.kinds import KINDS, Kind, Workplace
 from worker.metrics import Figures
@@ -36,8 +37,8 @@ logger = logging.getLogger(__name__)
 
 _SWEEP_SECONDS = 60
 """Between two looks for uploads that nobody finished in time."""
-
-
+_SLOW_SECONDS = 5.0
+"""A wait for the database that is long for everybody."""
 _LOOKED_AT = 100
 """Waiting jobs that are looked at for one that has room in memory."""
 
@@ -69,6 +70,7 @@ class Engine:
         self._stopping = threading.Event()
         self._sweep_at = 0.0
         self._sweeper = Sweeper(settings, database, blobs, self.worker_id, self._stopping)
+        self._reap_from = 0.0
         self._spares = Spares() if settings.warm else None
         self._reaper = threading.Thread(target=self._reap_until_stopped, name="reaper", daemon=True)
 
@@ -171,15 +173,18 @@ class Engine:
             job = leases.claim(session, job_id, self.worker_id, self._settings.lease_seconds)
             if job is None:
                 return None
-            kind, place = KINDS[job.kind](), self._place(job)
+            kind, place = KINDS[job.kind](), self._workplace(job)
             try:
+                place.make()
                 act_for(session, job.project_id)
                 arguments = kind.prepare(session, job, place)
-            except (RecordsError, OSError) as error:
-                code = error.code if isinstance(error, RecordsError) else "storage_failed"
-                trouble = {"code": code, "message": str(error)}
+            except DBAPIError:
+                raise
+            except Exception as error:  # noqa: BLE001  whatever it is, the job must not be claimed again and again before all others
+                trouble = failure_of(error)
                 kind.on_end(session, job, trouble)
                 leases.end(session, job, JobState.FAILED, error=trouble)
+                place.remove()
                 return None
             session.flush()
             about = {"job_id": job.id, "attempt": job.attempt, "project_id": job.project_id, "kind": job.kind}
@@ -205,12 +210,15 @@ class Engine:
             figures=self.figures,
         )
 
-    def _place(self, job: Job) -> Workplace:
+    def _workplace(self, job: Job) -> Workplace:
         folder = self.scratch / f"{job.id}-{job.attempt}"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
         return Workplace(
-            folder=folder, blobs=self._blobs, settings=self._settings, device=self._device, device_name=self._hardware.name
+            folder=folder,
+            database=self._database,
+            blobs=self._blobs,
+            settings=self._settings,
+            device=self._device,
+            device_name=self._hardware.name,
         )
 
     @property
@@ -232,15 +240,18 @@ class Engine:
     def _reap_until_stopped(self) -> None:
         pause = 0.0
         while not self._stopping.wait(pause):
+            pause = self._settings.reaper_seconds
             try:
                 self._reap()
-                pause = self._settings.reaper_seconds
-            except DBAPIError as error:
+            except SQLAlchemyError as error:
                 # The others could not renew their leases either; they get the time to, before any lease is called expired.
                 logger.warning("the database is away: %s", error)
                 pause = self._settings.lease_seconds
+            except OSError as error:
+                logger.warning("the worker cannot look after everything: %s", error)
 
     def _reap(self) -> None:
+        began = time.monotonic()
         with self._database.write() as session:
             workers.seen(
                 session,
@@ -252,7 +263,8 @@ class Engine:
                 device_name=self._hardware.name,
                 memory_bytes=self._hardware.memory_bytes,
             )
-            leases.reap(session, max_failures=self._settings.max_failures)
+            if self._others_could_renew(began):
+                leases.reap(session, max_failures=self._settings.max_failures)
         for lane, free in self._free.items():
             if free.acquire(blocking=False):
                 free.release()
@@ -261,6 +273,17 @@ class Engine:
             self._sweep_at = time.monotonic() + _SWEEP_SECONDS
             sweep_uploads(self._database, self._blobs)
         self._sweeper.look()
+
+    def _others_could_renew(self, began: float) -> bool:
+        """Whether a lease that has expired tells of a lost worker.
+
+        Whoever waited long for the database waited beside all the others, whose heartbeats may come right behind: then nobody is
+        called lost for the length of a lease.
+        """
+        now = time.monotonic()
+        if now - began > min(self._settings.lease_seconds / 2, _SLOW_SECONDS):
+            self._reap_from = now + self._settings.lease_seconds
+        return now >= self._reap_from
 
     def _wake_for_waiting(self, lane: str) -> None:
         with self._claiming:

@@ -29,6 +29,10 @@ class Journal:
         self._events: list[tuple[str, dict[str, Any]]] = []
         self._metrics: list[dict[str, Any]] = []
         self._progress: dict[str, Any] | None = None
+        self._last_event = 0
+        """Number of the job's last event as of the last batch that was answered for."""
+        self._unanswered: int | None = None
+        """Events in the batch that was sent and not answered for: a commit can succeed although its answer does not arrive."""
 
     def add(self, event: dict[str, Any]) -> None:
         """Take one event of the child."""
@@ -47,13 +51,25 @@ class Journal:
         Raises:
             LeaseLostError: the job is no longer this attempt's.
         """
-        if not (self._events or self._metrics or self._progress):
-            return True
-        events, metrics, progress = len(self._events), len(self._metrics), self._progress
+        while self._events or self._metrics or self._progress:
+            if not self._sent():
+                return False
+        return True
+
+    def _sent(self) -> bool:
+        # What may have been committed is sent again as it was: with more events in it, it could not be known again.
+        events = len(self._events) if self._unanswered is None else self._unanswered
+        metrics, progress = len(self._metrics), self._progress
+        again = None if self._unanswered is None else self._last_event
         try:
             with self._database.write() as session:
-                leases.write_down(
-                    session, self._lease, found=self._events[:events], metrics=self._metrics[:metrics], progress=progress
+                last = leases.write_down(
+                    session,
+                    self._lease,
+                    found=self._events[:events],
+                    metrics=self._metrics[:metrics],
+                    progress=progress,
+                    unless_after=again,
                 )
         except DataError as error:
             # Something in the batch is no value for this database, and will be none the next time either.
@@ -61,7 +77,11 @@ class Journal:
             self._events.append(("log", {"level": "warning", "message": f"{events + metrics} events were lost: {error.orig!r}"}))
         except DBAPIError as error:
             logger.warning("the database is away, %d events wait: %s", events + metrics, error)
+            self._unanswered = events
             return False
+        else:
+            self._last_event = last
+        self._unanswered = None
         del self._events[:events], self._metrics[:metrics]
         self._progress = None
         return True

@@ -54,7 +54,7 @@ def retry_job(
     """Do a job again that has failed or was cancelled: a new job with the same spec and seed, which says `retry_of`.
 
     It takes over the checkpoints that are still there, and goes on from the newest that is whole; if there is none, or with
-    `"from_start": true`, it begins anew. A failed job keeps its checkpoints, a job that was cancelled while it ran does not. On a
+    `"from_start": true`, it begins anew. A failed job keeps its checkpoints, a cancelled one does not. On a
     CPU it ends with the same bytes as if nothing had happened, so what failed by its settings, such as a loss that is no longer a
     number, fails again: make a new job with others then.
 

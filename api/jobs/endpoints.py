@@ -1,5 +1,6 @@
 """Jobs over HTTP."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
@@ -14,8 +15,10 @@ from api.jobs.schemas import EventOut, JobChange, JobOut, JobRequest, Kind, Metr
 from api.narrowing import METADATA, Id, ModelRef, NarrowDep
 from api.pages import After, Limit, Page, as_they_are
 from api.services import ServicesDep, SessionDep
+from records.database import after_commit
 from records.queries import aliases, events, figures, jobs, sampling
 from records.queries.sampling import FEWEST_POINTS, MOST_POINTS
+from records.states import JobState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -114,9 +117,14 @@ def update_job(job_id: str, request: JobChange, session: SessionDep, writing: Wr
 
 
 @router.post("/{job_id}/cancel", summary="Cancel a job", responses=responses(401, 404, 409))
-def cancel_job(job_id: str, session: SessionDep) -> JobOut:
+def cancel_job(job_id: str, session: SessionDep, services: ServicesDep) -> JobOut:
     """Stop a job for good. One that waits is `cancelled` at once; one that runs is `cancelling` until its process has ended."""
-    return JobOut.of(jobs.cancel(session, job_id))
+    gone = [f"jobs/{job_id}/checkpoints", *(one["key"] for one in jobs.get(session, job_id).checkpoints)]
+    job = jobs.cancel(session, job_id)
+    if job.state == JobState.CANCELLED:
+        for key in gone:
+            after_commit(session, partial(services.blobs.delete, key))
+    return JobOut.of(job)
 
 
 @router.post("/{job_id}/pause", summary="Pause a job", responses=responses(401, 404, 409))

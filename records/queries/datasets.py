@@ -1,13 +1,11 @@
 """Datasets."""
 
-from typing import Any
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from records.database import now
 from records.errors import ConflictError, IdempotencyError, NotFoundError
-from records.models import Dataset
+from records.models import Dataset, Job
 from records.queries import jobs, pages, rows
 from records.queries.pages import EVERYTHING, Narrow
 
@@ -103,6 +101,18 @@ def ready(session: Session, dataset_id: str, *, param: str | None = None) -> Dat
     return dataset
 
 
+def of_job(session: Session, job: Job) -> Dataset:
+    """Find the dataset that a job works on.
+
+    Raises:
+        NotFoundError: it was deleted.
+        ConflictError: it is not ready.
+    """
+    if job.dataset_id is None:
+        raise NotFoundError("the dataset of the job was deleted")
+    return ready(session, job.dataset_id)
+
+
 def to_work_on(session: Session, dataset_id: str, *, param: str | None = None) -> Dataset:
     """Find a dataset that can be read, for a job that is made in the same transaction; until its end it cannot be deleted.
 
@@ -142,14 +152,6 @@ def delete(session: Session, dataset_id: str) -> None:
         names = ", ".join(job.id for job in active[:3])
         raise ConflictError(f"jobs still need this dataset ({names}); cancel them or wait for their end, then delete it")
     session.delete(dataset)
-
-
-def fail(session: Session, dataset_id: str, error: dict[str, Any]) -> None:
-    """Note that the ingest has failed for good."""
-    dataset = session.get(Dataset, dataset_id)
-    if dataset is not None and dataset.state == "ingesting":
-        dataset.state = "failed"
-        dataset.error = error
 
 
 def reported(session: Session, dataset_id: str) -> Dataset:

@@ -1,5 +1,6 @@
 """Events and metrics of jobs."""
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,6 +40,22 @@ def add(session: Session, job_id: str, attempt: int, found: Sequence[tuple[str, 
         for place, (type_, data) in enumerate(found, start=1)
     ]
     session.execute(insert(JobEvent), rows)
+
+
+def are_there(session: Session, job_id: str, attempt: int, found: Sequence[tuple[str, dict[str, Any]]], *, after: int) -> bool:
+    """Whether these events of an attempt follow each other somewhere behind a number."""
+    if not found:
+        return True
+    of_attempt = select(JobEvent.seq, JobEvent.type, JobEvent.data).where(
+        JobEvent.job_id == job_id, JobEvent.attempt == attempt, JobEvent.seq > after
+    )
+    rows = {seq: (type_, data) for seq, type_, data in session.execute(of_attempt)}
+    batch = [(type_, _as_stored(data)) for type_, data in found]
+    return any(all(rows.get(first + place) == event for place, event in enumerate(batch)) for first in rows)
+
+
+def _as_stored(data: dict[str, Any]) -> Any:
+    return json.loads(json.dumps(data))
 
 
 def state(session: Session, job: Job, **more: Any) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from records import endings
@@ -10,7 +10,7 @@ from records.database import now
 from records.errors import ConflictError, IdempotencyError, NotFoundError
 from records.ids import new_id
 from records.models import Job
-from records.queries import events, origin, pages, rows
+from records.queries import events, ingests, origin, pages, rows
 from records.queries.pages import EVERYTHING, Narrow
 from records.states import ENDED, HELD, JobState
 
@@ -124,17 +124,15 @@ def cancel(session: Session, job_id: str) -> Job:
         NotFoundError: there is none with this id.
         ConflictError: it has already ended in another way.
     """
-    moment = now(session)
-    waiting = update(Job).where(Job.id == job_id, Job.state.in_([JobState.QUEUED, JobState.PAUSED]))
-    held = update(Job).where(Job.id == job_id, Job.state.in_([JobState.RUNNING, JobState.PAUSING]))
-    ended = session.execute(waiting.values(state=JobState.CANCELLED, finished_at=moment).returning(Job.id)).first()
-    asked = session.execute(held.values(state=JobState.CANCELLING).returning(Job.id)).first()
-    session.expire_all()
-    job = get(session, job_id)
-    if ended or asked:
-        events.state(session, job)
-    if ended:
+    job = locked(session, job_id)
+    if job.state in {JobState.QUEUED, JobState.PAUSED}:
+        ingests.fail(session, job, None)
+        job.checkpoints = []
+        job.finished_at = now(session)
+        _go_to(session, job, JobState.CANCELLED)
         endings.tell(session, job, seconds=None)
+    elif job.state in {JobState.RUNNING, JobState.PAUSING}:
+        _go_to(session, job, JobState.CANCELLING)
     elif job.state not in {JobState.CANCELLED, JobState.CANCELLING}:
         raise ConflictError(f"the job has already {job.state}; there is nothing left to cancel")
     return job
@@ -147,11 +145,14 @@ def pause(session: Session, job_id: str) -> Job:
         NotFoundError: there is none with this id.
         ConflictError: it has ended, or is being cancelled.
     """
-    waiting = update(Job).where(Job.id == job_id, Job.state == JobState.QUEUED)
-    held = update(Job).where(Job.id == job_id, Job.state == JobState.RUNNING)
-    paused = session.execute(waiting.values(state=JobState.PAUSED).returning(Job.id)).first()
-    asked = session.execute(held.values(state=JobState.PAUSING).returning(Job.id)).first()
-    return _changed(session, job_id, bool(paused or asked), {JobState.PAUSED, JobState.PAUSING}, "pause")
+    job = locked(session, job_id)
+    if job.state == JobState.QUEUED:
+        _go_to(session, job, JobState.PAUSED)
+    elif job.state == JobState.RUNNING:
+        _go_to(session, job, JobState.PAUSING)
+    elif job.state not in {JobState.PAUSED, JobState.PAUSING}:
+        raise ConflictError(f"the job is {job.state}; there is nothing to pause")
+    return job
 
 
 def resume(session: Session, job_id: str) -> Job:
@@ -161,21 +162,20 @@ def resume(session: Session, job_id: str) -> Job:
         NotFoundError: there is none with this id.
         ConflictError: it has ended, or its worker has not let it go yet.
     """
-    paused = update(Job).where(Job.id == job_id, Job.state == JobState.PAUSED)
-    queued = session.execute(paused.values(state=JobState.QUEUED).returning(Job.id)).first()
-    return _changed(session, job_id, bool(queued), {JobState.QUEUED, JobState.RUNNING}, "resume")
-
-
-def _changed(session: Session, job_id: str, changed: bool, wanted: set[JobState], what: str) -> Job:
-    session.expire_all()
-    job = get(session, job_id)
-    if changed:
-        events.state(session, job)
-    elif job.state == JobState.PAUSING and what == "resume":
+    job = locked(session, job_id)
+    if job.state == JobState.PAUSED:
+        _go_to(session, job, JobState.QUEUED)
+    elif job.state == JobState.PAUSING:
         raise ConflictError("the job is still being paused; resume it once it is `paused`, in some seconds")
-    elif job.state not in wanted:
-        raise ConflictError(f"the job is {job.state}; there is nothing to {what}")
+    elif job.state not in {JobState.QUEUED, JobState.RUNNING}:
+        raise ConflictError(f"the job is {job.state}; there is nothing to resume")
     return job
+
+
+def _go_to(session: Session, job: Job, state: JobState) -> None:
+    job.state = state
+    session.flush()
+    events.state(session, job)
 
 
 def active_on(session: Session, dataset_id: str) -> list[Job]:

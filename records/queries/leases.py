@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 from records import endings
 from records.database import now
 from records.models import Job, Project
-from records.queries import events, projects
+from records.queries import events, ingests, projects
 from records.states import ENDED, HELD, JobState
 
 LOST = "its worker was lost"
@@ -133,13 +133,19 @@ def write_down(
     found: Sequence[tuple[str, dict[str, Any]]],
     metrics: Sequence[dict[str, Any]],
     progress: dict[str, Any] | None,
-) -> None:
-    """Store what a running job said of itself.
+    unless_after: int | None = None,
+) -> int:
+    """Store what a running job said of itself, and give the number of the job's last event.
+
+    `unless_after` is for events that were sent before and never answered for: the number that those before them were answered with.
+    If they are there behind it, they were committed, and are not stored twice.
 
     Raises:
         LeaseLostError: it is no longer this worker's.
     """
     job = hold(session, lease)
+    if unless_after is not None and events.are_there(session, job.id, job.attempt, found, after=unless_after):
+        found = []
     if progress is not None:
         job.progress = progress
     for type_, data in found:
@@ -148,6 +154,7 @@ def write_down(
     session.flush()
     events.add(session, job.id, job.attempt, found)
     events.put_metrics(session, job.id, job.attempt, metrics)
+    return job.last_event + len(found)
 
 
 def end(session: Session, job: Job, state: JobState, *, error: dict[str, Any] | None = None, **more: Any) -> None:
@@ -178,10 +185,14 @@ def reap(session: Session, *, max_failures: int) -> list[str]:
     again = []
     for job in session.scalars(lost):
         if job.state == JobState.CANCELLING:
+            ingests.fail(session, job, None)
+            job.checkpoints = []
             end(session, job, JobState.CANCELLED, reason=LOST)
         elif job.failures + 1 >= max_failures:
             job.failures += 1
-            end(session, job, JobState.FAILED, error=too_many_failures(job.failures), reason=LOST)
+            error = too_many_failures(job.failures)
+            ingests.fail(session, job, error)
+            end(session, job, JobState.FAILED, error=error, reason=LOST)
         elif job.state == JobState.PAUSING:
             end(session, job, JobState.PAUSED, reason=LOST)
         else:

@@ -117,6 +117,15 @@ class TestInStore:
         free_all(database, blobs)
         assert keys(blobs) == wanted
 
+    def test_a_store_of_another_database_is_left_alone(
+        self, database: Database, blobs: LocalBlobs, wanted: set[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ):
+        other = LocalBlobs(tmp_path / "other")
+        theirs = {put(other, f"{kind}/x_{number}/a") for kind in ("datasets", "jobs", "models") for number in range(3)}
+        free_all(database, other)
+        assert keys(other) == theirs
+        assert "is it the right database?" in caplog.text
+
     def test_an_upload_whose_time_is_over(self, database: Database, blobs: LocalBlobs):
         with database.write() as session:
             upload = uploads.create(session, filename="a", size=9, meta="", hours=1, most=9, most_bytes=99)

@@ -111,7 +111,7 @@ class TestResources:
         with database.write() as session:
             other = factories.dataset(session, state="ingesting").id
         with database.write() as session:
-            datasets.fail(session, other, {"code": "x", "message": "y"})
+            datasets.get(session, other).state = "failed"
         for make in (factories.model, factories.evaluation, factories.embedding):
             with database.write() as session:
                 make(session)

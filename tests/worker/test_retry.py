@@ -5,6 +5,7 @@ import signal
 import time
 
 import pytest
+from sqlalchemy import text
 
 from api.jobs.retries import RetryRequest, retry
 from records.blobs import LocalBlobs
@@ -13,6 +14,7 @@ from records.models import Measurement
 from records.queries import events, jobs, logs
 from records.settings import Settings
 from records.states import JobState
+from ssl_core.spec import costs
 from tests.worker.test_engine import child_pids, until, weights_of
 from worker.engine import Engine
 
@@ -27,8 +29,9 @@ class TestRetry:
     def test_of_a_crash_goes_on_and_ends_with_the_same_bytes(
         self, engine: Engine, database: Database, blobs: LocalBlobs, ingested: str, pretrain, read_job, in_background
     ):
-        undisturbed, job_id = pretrain(ingested, steps=40), pretrain(ingested, steps=40)
-        engine.work(undisturbed)
+        undisturbed = pretrain(ingested, steps=40)
+        engine.work(undisturbed)  # and whatever else waits
+        job_id = pretrain(ingested, steps=40)
         with database.write() as session:
             jobs.cancel(session, job_id)
         with database.write() as session:  # also a cancelled one is retried
@@ -61,11 +64,11 @@ class TestLeftBehind:
         job_id = pretrain(ingested, steps=24)
         engine.work(job_id)
         with database.read() as session:
-            text = logs.since(session, job_id, 0).text
+            log = logs.since(session, job_id, 0).text
             (memory,) = [one.data for one in events.page(session, job_id, after=0, limit=99)[0] if one.type == "memory"]
             (measured,) = session.query(Measurement).all()
-        assert "--- attempt 1 begins" in text
-        assert text.endswith("--- attempt 1: ended well ---\n")
+        assert "--- attempt 1 begins" in log
+        assert log.endswith("--- attempt 1: ended well ---\n")
         assert (memory["device"], memory["dataset_bytes"]) == ("cpu", 64 * 32 * 32 * 3)
         assert 100e6 < memory["peak_bytes"] < 3e9
         assert (measured.encoder, measured.batch_size, measured.trainings, measured.samples) == ("tiny", 16, 1, 24 * 16)
@@ -74,15 +77,32 @@ class TestLeftBehind:
         assert "threads" in measured.device_name
 
     def test_the_log_of_a_crash_has_what_its_process_said(self, engine: Engine, database: Database, ingested: str, pretrain):
-        job_id = pretrain(ingested, init_from="model_gone")
+        job_id = pretrain(ingested)
         with database.write() as session:
             job = jobs.get(session, job_id)
-            job.spec = {**job.spec, "init_from": None, "image_size": 4}  # which the network cannot do
+            job.spec = {
+                **job.spec,
+                "encoder": {**job.spec["encoder"], "name": "r3d_18"},
+            }  # of videos; the API would have refused it
         engine.work(job_id)
         with database.read() as session:
-            text = logs.since(session, job_id, 0).text
-        assert "Traceback (most recent call last)" in text
-        assert "--- attempt 1: ended with status 1 ---" in text
+            log = logs.since(session, job_id, 0).text
+        assert "Traceback (most recent call last)" in log
+        assert "--- attempt 1: ended with status 1 ---" in log
+
+    @pytest.mark.parametrize("trouble", ["no such encoder in the table of costs", "no table of measurements"])
+    def test_what_it_has_taken_does_not_keep_a_job_from_its_end(
+        self, engine: Engine, database: Database, ingested: str, pretrain, read_job, monkeypatch, trouble: str
+    ):
+        job_id = pretrain(ingested, steps=24)
+        if trouble.startswith("no such encoder"):
+            monkeypatch.delitem(costs.ENCODER_COSTS, "tiny/standard")
+        else:
+            with database.write() as session:
+                session.execute(text("DROP TABLE measurements"))
+        engine.work(job_id)
+        done = read_job(job_id)
+        assert (done.state, done.model_id is not None) == (JobState.SUCCEEDED, True)
 
 
 class TestMemory:

@@ -1,5 +1,6 @@
 """What every kind of job has to say."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
@@ -7,8 +8,9 @@ from typing import Any, ClassVar, Literal, Protocol
 from sqlalchemy.orm import Session
 
 from records.blobs import Blobs, file_sha256
+from records.database import Database
 from records.models import Dataset, Job
-from records.queries import models
+from records.queries import events, models
 from records.settings import Settings
 from ssl_core.labels import LABELS
 
@@ -19,12 +21,23 @@ class Workplace:
 
     folder: Path
     """A folder of its own, removed afterwards."""
+    database: Database
+    """For what is written outside of the job's own transactions."""
     blobs: Blobs
     settings: Settings
     device: Literal["cpu", "cuda"]
     """What the worker can train on."""
     device_name: str | None = None
     """Model of it."""
+
+    def make(self) -> None:
+        """Make the folder, empty."""
+        self.remove()
+        self.folder.mkdir(parents=True)
+
+    def remove(self) -> None:
+        """Remove the folder with all that is in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def out(self) -> Path:
@@ -54,16 +67,24 @@ class Workplace:
         """
         return models.lay_out(session, self.blobs, model_id, self.folder / "model")
 
-    def lay_out_checkpoints(self, job: Job, name: str) -> None:
-        """Put a job's checkpoints that are still there where the child finds them. `name` has a place for the step."""
+    def lay_out_checkpoints(self, session: Session, job: Job, name: str) -> None:
+        """Put a job's checkpoints that are still there and whole where the child finds them. `name` has a place for the step."""
         folder = self.out / "checkpoints"
         folder.mkdir(parents=True)
         for checkpoint in job.checkpoints:
             try:
                 source = self.blobs.path(checkpoint["key"])
-            except FileNotFoundError:
-                continue
-            (folder / name.format(checkpoint["step"])).symlink_to(source)
+                # Those of older versions have none.
+                whole = checkpoint.get("sha256") in {None, file_sha256(source)}
+            except OSError:
+                trouble = "is gone from the store"
+            else:
+                if whole:
+                    (folder / name.format(checkpoint["step"])).symlink_to(source)
+                    continue
+                trouble = "is damaged"
+            told = f"the checkpoint of step {checkpoint['step']} {trouble}; the job goes on from the one before it"
+            events.add(session, job.id, job.attempt, [("log", {"level": "warning", "message": told})])
 
     def stored(self, folder: Path, prefix: str) -> list[dict[str, Any]]:
         """Store the files of a folder as blobs; gives `{name, key, bytes, sha256}` of each."""

@@ -18,8 +18,7 @@ class Embed:
     lane: ClassVar[str] = "train"
 
     def prepare(self, session: Session, job: Job, place: Workplace) -> list[str]:
-        assert job.dataset_id is not None
-        dataset = datasets.ready(session, job.dataset_id)
+        dataset = datasets.of_job(session, job)
         asked = ModelEmbedding.model_validate(job.spec)
         if asked.device == "auto":
             asked = asked.model_copy(update={"device": place.device})
@@ -30,7 +29,7 @@ class Embed:
         spec = EmbedSpec.model_validate({name: getattr(asked, name) for name in EmbedSpec.model_fields})
         (place.folder / "spec.json").write_text(spec.model_dump_json(), encoding="utf-8")
         model = place.lay_out_model(session, asked.model_id)
-        place.lay_out_checkpoints(job, "rows-{:09}.parquet")
+        place.lay_out_checkpoints(session, job, "rows-{:09}.parquet")
         arguments = ["embed", str(place.folder / "spec.json"), "--model", str(model), "--model-id", asked.model_id]
         return [*arguments, *place.lay_out(dataset, labels.pin(session, job))]
 

@@ -21,8 +21,7 @@ class Evaluate:
     lane: ClassVar[str] = "train"
 
     def prepare(self, session: Session, job: Job, place: Workplace) -> list[str]:
-        assert job.dataset_id is not None
-        dataset = datasets.ready(session, job.dataset_id)
+        dataset = datasets.of_job(session, job)
         asked = ModelEvaluation.model_validate(job.spec)
         if asked.device == "auto":
             asked = asked.model_copy(update={"device": place.device})
@@ -39,7 +38,7 @@ class Evaluate:
             folder = models.lay_out(session, place.blobs, model_id, place.folder / "references" / model_id)
             # One word: a name may begin with a dash.
             arguments += ["--reference", str(folder), f"--reference-name={models.get(session, model_id).name}"]
-        place.lay_out_checkpoints(job, "found-{:09}.json")
+        place.lay_out_checkpoints(session, job, "found-{:09}.json")
         return [*arguments, *place.lay_out(dataset, labels.pin(session, job))]
 
     def store(self, place: Workplace) -> None:

@@ -7,8 +7,9 @@ from sqlalchemy.orm import Session
 
 from records.blobs import file_sha256
 from records.database import after_commit
-from records.models import Job
-from records.queries import datasets
+from records.errors import RecordsError
+from records.models import Dataset, Job
+from records.queries import datasets, ingests
 from worker.kinds.base import Workplace
 
 
@@ -16,6 +17,7 @@ class Ingest:
     """Checks the members of an upload and stores the images or videos as Parquet shards."""
 
     lane: ClassVar[str] = "ingest"
+    _place: Workplace | None = None
 
     def prepare(self, session: Session, job: Job, place: Workplace) -> list[str]:
         assert job.dataset_id is not None
@@ -52,6 +54,7 @@ class Ingest:
         dataset.labels = self._report["labels"] or None
         dataset.shards = self._shards
         dataset.refused_key = f"{self._prefix}/refused.jsonl"
+        assert self._place is not None
         upload, blobs = dataset.upload_key, self._place.blobs
         dataset.upload_key = None
         if upload is not None:
@@ -61,14 +64,17 @@ class Ingest:
         place.blobs.delete(self._prefix)
 
     def on_end(self, session: Session, job: Job, error: dict[str, Any] | None) -> None:
-        if job.dataset_id is None:
+        ingests.fail(session, job, error)
+        if error is not None and job.dataset_id is not None and self._place is not None:
+            self._keep_report(datasets.get(session, job.dataset_id), self._place)
+
+    def _keep_report(self, dataset: Dataset, place: Workplace) -> None:
+        """Let the owner see what was wrong with each member, if it came so far."""
+        try:
+            report = json.loads((place.out / "report.json").read_text(encoding="utf-8"))
+            place.blobs.put(f"{self._prefix}/refused.jsonl", place.out / "refused.jsonl")
+        except (RecordsError, OSError, ValueError):
             return
-        cancelled = {"code": "cancelled", "message": "its ingest was cancelled; delete the dataset and upload it again"}
-        datasets.fail(session, job.dataset_id, error or cancelled)
-        report = self._place.out / "report.json"
-        if error is not None and report.is_file():
-            dataset = datasets.get(session, job.dataset_id)
-            dataset.report = json.loads(report.read_text(encoding="utf-8"))
-            dataset.refused = dataset.report["refused"] if dataset.report else None
-            dataset.refused_key = f"{self._prefix}/refused.jsonl"
-            self._place.blobs.put(dataset.refused_key, self._place.out / "refused.jsonl")
+        dataset.report = report
+        dataset.refused = report["refused"]
+        dataset.refused_key = f"{self._prefix}/refused.jsonl"

@@ -1,10 +1,12 @@
 """Pretrain: a dataset becomes an encoder."""
 
+import logging
+from functools import partial
 from typing import Any, ClassVar
 
 from sqlalchemy.orm import Session
 
-from records.database import now
+from records.database import after_commit, now
 from records.errors import RecordsError
 from records.ids import new_id
 from records.models import Job, Model, ModelFile
@@ -13,6 +15,8 @@ from ssl_core.spec import ENCODERS, ResolvedPretrain
 from ssl_core.spec.costs import sort_of
 from ssl_core.spec.evaluate import EvaluateAfter
 from worker.kinds.base import Workplace
+
+logger = logging.getLogger(__name__)
 
 _FEWEST_STEPS = 20
 """Of a training whose speed says something."""
@@ -24,12 +28,11 @@ class Pretrain:
     lane: ClassVar[str] = "train"
 
     def prepare(self, session: Session, job: Job, place: Workplace) -> list[str]:
-        assert job.dataset_id is not None
-        dataset = datasets.ready(session, job.dataset_id)
+        dataset = datasets.of_job(session, job)
         spec = ResolvedPretrain.model_validate(job.spec).on_device(place.device)
         job.spec = spec.model_dump(mode="json")
         job.device = spec.device
-        self._device_name = place.device_name
+        self._place = place
         self._model_id = new_id("model")
         self._prefix = f"models/{self._model_id}"
         (place.folder / "spec.json").write_text(spec.model_dump_json(), encoding="utf-8")
@@ -37,7 +40,7 @@ class Pretrain:
         if spec.init_from is not None:
             weights = models.file(session, spec.init_from, models.WEIGHTS)
             arguments += ["--weights", str(place.blobs.path(weights.key))]
-        place.lay_out_checkpoints(job, "checkpoint-{:09}.safetensors")
+        place.lay_out_checkpoints(session, job, "checkpoint-{:09}.safetensors")
         return arguments
 
     def store(self, place: Workplace) -> None:
@@ -61,23 +64,38 @@ class Pretrain:
         )
         session.add(model)
         job.model_id = model.id
-        self._note(session, job, spec, result)
+        timed = job.attempt == 1 and job.retry_of is None
+        after_commit(session, partial(self._note, job.id, spec, result, timed=timed))
         if job.evaluate is not None:
             self._evaluate(session, job, job.evaluate)
 
-    def _note(self, session: Session, job: Job, spec: ResolvedPretrain, result: dict[str, Any]) -> None:
-        """Keep how fast it was and how much memory it took, for the estimates of those to come."""
-        peak = result.get("memory", {}).get("peak_bytes")
-        if self._device_name is None or peak is None:
+    def _note(self, job_id: str, spec: ResolvedPretrain, result: dict[str, Any], *, timed: bool) -> None:
+        """Keep how fast it was and how much memory it took, for the estimates of those to come.
+
+        After the job has ended, and whatever comes of it: no estimate is worth a training.
+        """
+        try:
+            self._measure(spec, result, timed=timed)
+        except Exception:
+            logger.exception("what %s has taken is not known to the estimates of others", job_id)
+
+    def _measure(self, spec: ResolvedPretrain, result: dict[str, Any], *, timed: bool) -> None:
+        """`timed`: whether it ran at one go; one that was taken up again may have been on another device before."""
+        device_name, peak = self._place.device_name, result.get("memory", {}).get("peak_bytes")
+        if device_name is None or peak is None:
             return
         steps, seconds = int(result["steps"]), float(result["seconds"])
-        # One that was taken up again may have been on another device before; one that is over at once has only warmed up.
-        timed = job.attempt == 1 and job.retry_of is None and steps >= _FEWEST_STEPS
+        timed = timed and steps >= _FEWEST_STEPS  # one that is over at once has only warmed up
         own = max(1, int(peak) - int(result["memory"].get("dataset_bytes", 0)))
-        samples = steps * spec.batch_size if timed else 0
-        measurements.note(
-            session, self._device_name, sort_of(spec), samples=samples, seconds=seconds if timed else 0.0, memory_bytes=own
-        )
+        with self._place.database.write() as session:
+            measurements.note(
+                session,
+                device_name,
+                sort_of(spec),
+                samples=steps * spec.batch_size if timed else 0,
+                seconds=seconds if timed else 0.0,
+                memory_bytes=own,
+            )
 
     @staticmethod
     def _evaluate(session: Session, job: Job, asked: dict[str, Any]) -> None:

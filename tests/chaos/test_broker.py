@@ -1,0 +1,53 @@
+"""A broker that forgets, is away, hangs, and comes back without its data: it wakes workers, and nothing else is its business."""
+
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.chaos.checks import all_trained, nothing_left_over
+from tests.chaos.town import Town, until
+
+pytestmark = pytest.mark.timeout(300)
+LONGEST_POST = 10.0
+
+
+class TestBroker:
+    def test_nothing_is_lost_and_nothing_runs_twice(self, make_town: Callable[..., Town], long_chaos: bool):
+        away = 30 if long_chaos else 4
+        town = make_town(PRETEXT_WORKERS="2")
+        town.start_worker()
+        dataset_id = town.upload()
+        jobs, posts = [town.train(dataset_id, steps=600).id], {"up": 0.0, "hanging": 0.0, "away": 0.0}
+
+        def submit(while_it_is: str) -> None:
+            began = time.monotonic()
+            jobs.append(town.train(dataset_id).id)
+            posts[while_it_is] = max(posts[while_it_is], time.monotonic() - began)
+
+        until(lambda: town.step(jobs[0]) > 0)
+        submit("up")
+        with town.redis() as broker:
+            broker.flushall()
+        assert town.broker is not None
+        town.broker.send_signal(signal.SIGSTOP)
+        submit("hanging")
+        town.stop_broker()
+        gone = time.monotonic()
+        while time.monotonic() - gone < away:
+            if len(jobs) < 5:
+                submit("away")
+            time.sleep(0.2)
+        assert town.client.jobs.get(jobs[-1]).state == "queued"
+        town.start_broker()
+        back = time.monotonic()
+        until(lambda: town.state(jobs[-1]) != "queued", 100)
+        woken = time.monotonic() - back
+        town.wait(*jobs)
+        all_trained(town, jobs)
+        assert [town.attempts(job_id) for job_id in jobs] == [1] * len(jobs)
+        nothing_left_over(town)
+        told = ", ".join(f"{seconds:.2f} s while it is {how}" for how, seconds in posts.items())
+        print(f"\nbroker away for {away} s: longest POST {told}; workers woken {woken:.1f} s after it was back")
+        assert max(posts.values()) < LONGEST_POST

@@ -2,10 +2,13 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 from pretext_client import Pretext
 
 from tests.dashboard.conftest import Compared, Running
+
+pytestmark = pytest.mark.timeout(60, func_only=True)  # what comes before, waits with timeouts of its own
 
 
 class TestCompare:
@@ -26,6 +29,7 @@ class TestCompare:
         expect(row.get_by_role("cell")).to_have_text(["rotation", "relative_position"])
         expect(page.get_by_role("region", name="Settings that differ").get_by_text("batch_size", exact=True)).to_have_count(0)
         expect(page.get_by_role("img", name=re.compile("^Accuracy by labels per class: Rotation.*; From scratch"))).to_be_visible()
+        expect(page.get_by_text("Not measured yet: Relative position")).to_be_visible()
 
     def test_one_alone_leads_back_to_the_list(self, open_page, running: Running):
         page = open_page(f"/compare?jobs={running.job_id}")

@@ -5,6 +5,7 @@ from playwright.sync_api import expect
 
 from tests.dashboard.conftest import SCREENSHOTS, Compared, Running
 
+pytestmark = pytest.mark.timeout(60, func_only=True)  # what comes before, waits with timeouts of its own
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 ADDRESSES = {
     "datasets": "/datasets",

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,7 +33,20 @@ async def ask(work: Callable[[Pretext], ResultT]) -> ResultT:
     Raises:
         PretextError: what the client raises.
     """
-    mine = session()
+    return await _call(session(), work)
+
+
+async def gathered(works: Iterable[Callable[[Pretext], ResultT]]) -> list[ResultT]:
+    """What several calls give, made at the same time, in their order.
+
+    Raises:
+        PretextError: what the first that failed raised.
+    """
+    mine = session()  # a task of its own would not know whose page it is
+    return list(await asyncio.gather(*(_call(mine, work) for work in works)))
+
+
+async def _call(mine: Session, work: Callable[[Pretext], ResultT]) -> ResultT:
     if not mine.ended:
         try:
             return await asyncio.get_running_loop().run_in_executor(_threads, work, mine.client)

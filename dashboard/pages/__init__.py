@@ -2,6 +2,7 @@
 
 from dashboard.pages import (
     audit,
+    compare,
     dataset,
     datasets,
     delivery,
@@ -25,6 +26,7 @@ PAGES: tuple[Page, ...] = (
     new_job.PAGE,
     jobs.PAGE,
     job.PAGE,
+    compare.PAGE,
     models.PAGE,
     model.PAGE,
     usage.PAGE,

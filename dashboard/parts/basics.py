@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -210,6 +210,24 @@ def facts(pairs: list[tuple[str, str]]) -> Element:
                 html.dt(name)
                 html.dd(value)
     return made
+
+
+def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Element:
+    """Texts in rows, of which the first cell names the row. Wide ones scroll by themselves, by keyboard too."""
+    place: Element = html.div(role="region", tabindex="0").classes("scroll free")
+    place.props["aria-label"] = caption
+    with place, html.table().classes("listing small-listing plain"):
+        html.caption(caption).classes("unseen")
+        with html.thead(), html.tr():
+            for head in heads:
+                html.th(head, scope="col")
+        with html.tbody():
+            for first, *rest in rows:
+                with html.tr():
+                    html.th(first, scope="row")
+                    for cell in rest:
+                        html.td(cell).classes("num")
+    return place
 
 
 def code(text: str, label: str, *, copy: str = "") -> Element:

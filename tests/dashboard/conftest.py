@@ -60,7 +60,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             _write(folder / "things.zip", images, [names[kind] for kind in kinds])
             dataset = client.datasets.wait(client.datasets.upload(folder / "things.zip", name="Things").id)
             job = client.jobs.create(dataset.id, task="rotation", encoder="tiny", epochs=3, batch_size=16, formats=[])
-            job = client.jobs.wait(job.id, timeout=50, check=True)
+            job = client.jobs.wait(job.id, timeout=120, check=True)
         yield Running(url, link[0], key, dataset.id, job.id, str(job.model_id), folder)
     finally:
         process.terminate()
@@ -80,6 +80,37 @@ def told(running: Running) -> Told:
     with Pretext(running.url, running.key) as client:
         webhook = client.webhooks.create("http://127.0.0.1:9/hook")
         return Told(webhook.id, client.webhooks.test(webhook.id).id)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A second training, and an evaluation of the first one's model."""
+
+    other_id: str
+    """The second job; it trained by another task."""
+    model_id: str
+    """Of the first job."""
+    evaluation_id: str
+    """Of the first model."""
+
+
+_PROTOCOLS = (
+    {"name": "knn", "k": 3},
+    "linear",
+    {"name": "label_efficiency", "labels_per_class": [1, "all"], "draws": 2, "steps": 3, "learning_rates": [0.01]},
+)
+
+
+@pytest.fixture(scope="session")
+def compared(running: Running) -> Compared:
+    with Pretext(running.url, running.key) as client:
+        model_id = str(client.jobs.get(running.job_id).model_id)
+        other = client.jobs.create(
+            running.dataset_id, task="relative_position", encoder="tiny", epochs=1, batch_size=16, formats=[]
+        )
+        evaluation = client.jobs.evaluate(model_id, running.dataset_id, protocols=_PROTOCOLS)
+        found = [client.jobs.wait(one.id, timeout=120, check=True) for one in (other, evaluation)]
+    return Compared(other.id, model_id, str(found[1].evaluation_id))
 
 
 def _write(path: Path, images, labels: list[str]) -> None:

@@ -3,8 +3,9 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.dashboard.conftest import SCREENSHOTS, Running, Told
+from tests.dashboard.conftest import SCREENSHOTS, Compared, Running, Told
 
+pytestmark = pytest.mark.timeout(60, func_only=True)  # what comes before, waits with timeouts of its own
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 ADDRESSES = {
     "datasets": "/datasets",
@@ -12,6 +13,7 @@ ADDRESSES = {
     "new-job": "/new-job",
     "jobs": "/jobs",
     "job": "/jobs/{job_id}",
+    "compare": "/compare?jobs={job_id},{other_id}",
     "models": "/models",
     "model": "/models/{model_id}",
     "workers": "/workers",
@@ -35,9 +37,12 @@ def wrongs(page) -> list[tuple[str, list[str]]]:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1920])
 @pytest.mark.parametrize("name", ADDRESSES)
-def test_every_page_is_accessible_and_fits(open_page, running: Running, told: Told, name: str, width: int, theme: str):
+def test_every_page_is_accessible_and_fits(
+    open_page, running: Running, compared: Compared, told: Told, name: str, width: int, theme: str
+):
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page = open_page(ADDRESSES[name].format(**vars(running), **vars(told)), width=width, theme=theme)
+    ids = {**vars(running), **vars(told), **vars(compared)}
+    page = open_page(ADDRESSES[name].format(**ids), width=width, theme=theme)
     expect(page.locator(".skeleton")).to_have_count(0)
     page.wait_for_load_state("networkidle")
     page.screenshot(path=SCREENSHOTS / f"{name}-{width}-{theme}.png", full_page=True)

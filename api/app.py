@@ -10,6 +10,7 @@ from api import docs, document, errors
 from api.audit import endpoints as audit_api
 from api.catalogue import endpoints as catalogue
 from api.datasets import endpoints as datasets
+from api.datasets import previews
 from api.embeddings import endpoints as embeddings
 from api.evaluations import endpoints as evaluations
 from api.health import endpoints as health
@@ -75,7 +76,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.readiness = health.Readiness(services)
-        app.state.waiting_to_embed = embedding.Waiting()
+        app.state.waiting_to_embed = embedding.Waiting("to be embedded")
+        app.state.waiting_for_previews = embedding.Waiting("for previews")
         yield
         figures.close()
         services.feeds.close()
@@ -106,6 +108,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in (
         uploads.router,
         datasets.router,
+        previews.router,
         labels.router,
         catalogue.router,
         jobs.router,

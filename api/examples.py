@@ -68,7 +68,7 @@ def example(path: str, method: str, call: _Json) -> str:
         parts += ['-H "Content-Type: application/json"', f"-d {_quoted(_BODIES[name])}"]
         sends = True
     words = ["curl" if method == "get" or (method == "post" and sends) else f"curl -X {method.upper()}"]
-    if path.startswith("/v1/"):
+    if call.get("security"):
         words.append('-H "Authorization: Bearer $KEY"')
     if _FILES & set(call["responses"].get("200", {}).get("content", {})):
         parts.append("-O")
@@ -92,4 +92,6 @@ def _address(path: str, call: _Json) -> str:
 def _value(path: str, parameter: _Json) -> str:
     if parameter["name"] == "name":
         return _NAMES[path.split("/")[2]]
+    if "enum" in parameter["schema"]:
+        return str(parameter["schema"]["enum"][0])
     return f"${parameter['name'].upper()}" if parameter["schema"].get("type") == "string" else "0"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from hashlib import sha256
 from typing import Annotated, TypeVar
 
 import anyio.to_thread
@@ -13,6 +14,7 @@ from dashboard.sessions import Sessions
 
 ResultT = TypeVar("ResultT")
 Id = Annotated[str, Path(pattern=r"^[a-z]+_[0-9a-z]+$", max_length=100)]
+TaskName = Annotated[str, Path(pattern=r"^[a-z0-9_]+$", max_length=100)]
 FileName = Annotated[str, Path(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=200)]
 _KEPT = "private, max-age=86400"
 _WEBP, _PNG = b"WEBP", b"\x89PNG"
@@ -21,6 +23,11 @@ _WEBP, _PNG = b"WEBP", b"\x89PNG"
 def thumbnail_url(dataset_id: str, index: int, size: int = 192) -> str:
     """Where a small picture of a sample is, on this page."""
     return f"/files/datasets/{dataset_id}/samples/{index}?size={size}"
+
+
+def preview_url(dataset_id: str, task: str, content: bytes) -> str:
+    """Where a preview of a task is. Its hash makes it another address when it is drawn in another way."""
+    return f"/files/datasets/{dataset_id}/previews/{task}?v={sha256(content).hexdigest()[:12]}"
 
 
 def picture_url(job_id: str, epoch: int, sha256: str) -> str:
@@ -62,6 +69,10 @@ def router(sessions: Sessions) -> APIRouter:
     ) -> Response:
         content = await within(sessions, request, lambda pretext: pretext.datasets.thumbnail(dataset_id, index, size=size))
         return _picture(content)
+
+    @routes.get("/datasets/{dataset_id}/previews/{task}")
+    async def preview(request: Request, dataset_id: Id, task: TaskName) -> Response:
+        return _picture(await within(sessions, request, lambda pretext: pretext.datasets.preview(dataset_id, task)))
 
     @routes.get("/jobs/{job_id}/pictures/{epoch}")
     async def picture(request: Request, job_id: Id, epoch: Annotated[int, Path(ge=0)]) -> Response:

@@ -81,7 +81,8 @@ class Settings(BaseSettings):
     warm: bool = True
     """Whether a worker keeps a process with PyTorch loaded, so that a training begins seconds earlier; it takes about 350 MB."""
     embed_at_once: bool = True
-    """Whether a worker answers `POST /v1/models/{id}/embed`; with the first request it starts a process for it, of about 500 MB."""
+    """Whether a worker answers `POST /v1/models/{id}/embed` and draws previews of tasks; with the first request it starts a process
+    for these, of about 500 MB."""
     embed_device: Literal["auto", "cpu", "cuda"] = "cpu"
     """Where images are embedded at once. `auto`: on the GPU if the worker has one, beside the trainings there."""
     embed_threads: int = Field(default=2, ge=1, le=256)
@@ -89,7 +90,7 @@ class Settings(BaseSettings):
     embed_model_bytes: int = Field(default=1 << 30, ge=0)
     """Bound of the models that are kept in memory for embedding at once, in bytes; those used longest ago make room."""
     embed_seconds: float = Field(default=30, gt=0, le=300)
-    """Seconds that a request to embed at once waits for a worker."""
+    """Seconds that a request to embed at once, or for a preview, waits for a worker."""
     checkpoint_seconds: float = Field(default=30, gt=0)
     """Seconds of training between checkpoints."""
     lease_seconds: float = Field(default=15, gt=0)

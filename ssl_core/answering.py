@@ -4,6 +4,9 @@ It reads orders on standard input and answers each on standard output, by `ssl_c
 SHA-256 of its weights), `folder` (where they and its configuration lie), `stage` and `normalize`; its byte strings are image files.
 The answer has `bad`, the reasons by the number of an image that is none, and `features`; its one byte string is float32 of the
 others, row after row. Or it has an `error`: `code` and `message`. An order that has `keep` alone names the models that still exist.
+
+It draws previews of tasks as well: such an order's header has `preview`, a resolved spec, and `shards`, the paths of a dataset's
+Parquet files. The one byte string of the answer is the picture.
 """
 
 import os
@@ -22,6 +25,9 @@ from ssl_core.embed import ShownAs, check_stage, load_encoder, shown_as, unit_le
 from ssl_core.encoders import Encoder, VideoEncoder
 from ssl_core.errors import UserError
 from ssl_core.frames import read_frame, write_frame
+from ssl_core.pretrain import clip_settings
+from ssl_core.preview import SAMPLES, preview
+from ssl_core.spec import ResolvedPretrain
 
 _BATCH = 64
 
@@ -45,10 +51,13 @@ def run_answers(device: Literal["auto", "cpu", "cuda"], threads: int, cache_byte
             models.forget_all_but(header["keep"])
             continue
         try:
-            answer, vectors_ = _answer(models, decoder, header, contents)
+            if "preview" in header:
+                answer, content = _preview(decoder, header)
+            else:
+                answer, content = _answer(models, decoder, header, contents)
         except UserError as error:
-            answer, vectors_ = {"error": {"code": error.code, "message": str(error)}}, b""
-        write_frame(answers, answer, [vectors_])
+            answer, content = {"error": {"code": error.code, "message": str(error)}}, b""
+        write_frame(answers, answer, [content])
     decoder.close()
 
 
@@ -74,6 +83,12 @@ def _answer(models: "Models", decoder: Decoder, header: dict[str, Any], contents
     if header["normalize"]:
         found = unit_length(found)
     return {"bad": bad, "features": found.shape[1]}, np.ascontiguousarray(found, "<f4").tobytes()
+
+
+def _preview(decoder: Decoder, header: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    spec = ResolvedPretrain.model_validate(header["preview"])
+    shards, size = [Path(shard) for shard in header["shards"]], spec.task.decode_size(spec.image_size)
+    return {}, preview(spec, decoder.excerpt(shards, size, SAMPLES, clip_settings(spec)))
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,16 @@ class Group:
         for video in self._column():
             yield pa.BufferReader(video["bytes"].as_buffer() or b"")
 
+    def content(self, row: int) -> bytes:
+        """The file of one of its images."""
+        content: bytes = self._column()[row]["bytes"].as_py() or b""
+        return content
+
+    def video(self, row: int) -> Source:
+        """The file of one of its videos, open to be read."""
+        source: Source = pa.BufferReader(self._column()[row]["bytes"].as_buffer() or b"")
+        return source
+
     def paths(self) -> list[str | None]:
         """The names of its images or videos."""
         with pq.ParquetFile(self.shard) as file:

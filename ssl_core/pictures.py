@@ -78,7 +78,7 @@ def _sheet(picture: Picture, frame: int) -> Image.Image:
     sheet = Image.new("RGB", (width, _GAP + sum(row.height + _GAP for row in rows)), _PAPER)
     top, pen = _GAP, ImageDraw.Draw(sheet)
     for panel, row in zip(picture.panels, rows, strict=True):
-        pen.multiline_text((_GAP, top), panel.title.replace(" ", "\n"), _INK, _font())
+        pen.multiline_text((_GAP, top), panel.title.replace(" ", "\n"), _INK, font())
         sheet.paste(row, (_TITLE, top))
         top += row.height + _GAP
     return sheet
@@ -94,7 +94,7 @@ def _row(panel: Panel, frame: int) -> Image.Image:
         row.paste(cell, (left, 0))
         if panel.notes:
             ink = _INK if not panel.right else _RIGHT if panel.right[number] else _WRONG
-            pen.text((left, height + 1), panel.notes[number], ink, _font())
+            pen.text((left, height + 1), panel.notes[number], ink, font())
         left += cell.width + _GAP
     return row
 
@@ -108,8 +108,9 @@ def _fitted(image: Image.Image) -> Image.Image:
     return image
 
 
-def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(13)
+def font(size: int = 13) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """What is written in pictures with, in pixels."""
+    return ImageFont.load_default(size)
 
 
 def grid(images: npt.NDArray[np.uint8], columns: int) -> npt.NDArray[np.uint8]:

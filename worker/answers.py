@@ -1,4 +1,4 @@
-"""Embedding at once: takes questions from the broker and has a process answer them that keeps torch and models in memory."""
+"""What is answered at once: takes questions from the broker and has a process answer them that keeps torch and models in memory."""
 
 import contextlib
 import logging
@@ -19,8 +19,8 @@ from sqlalchemy.exc import DBAPIError
 from records.blobs import Blobs
 from records.database import Database
 from records.errors import RecordsError
-from records.queries import models
-from records.questions import MOST_IMAGES, Answer, BrokerAwayError, Question, Questions
+from records.queries import datasets, models
+from records.questions import MOST_IMAGES, Answer, BrokerAwayError, PreviewQuestion, Question, Questions
 from records.settings import Settings
 from ssl_core.frames import read_frame, write_frame
 
@@ -33,7 +33,7 @@ _IDLE_SECONDS = 900.0
 _START_SECONDS = 60.0
 """Seconds more that the first answer of a process may take: it loads torch, on a machine that may be busy."""
 _TRIES = 2
-_CRASHED = {"code": "embedder_crashed", "message": "the process that embeds has ended twice over these images; its log says why"}
+_CRASHED = {"code": "embedder_crashed", "message": "the process that answers at once has ended twice over this; its log says why"}
 
 
 class ProcessEndedError(Exception):
@@ -159,10 +159,13 @@ class Answers:
         taken = self._questions.take(_LOOK_SECONDS, MOST_IMAGES)
         groups: dict[tuple[str, str | None, bool], list[Question]] = defaultdict(list)
         for question in taken:
-            groups[question.model_id, question.stage, question.normalize].append(question)
+            if isinstance(question, PreviewQuestion):
+                self._questions.answer(question.id, self._drawn(question))
+            else:
+                groups[question.model_id, question.stage, question.normalize].append(question)
         for questions in groups.values():
-            for question, answer in zip(questions, self._answered(questions), strict=True):
-                self._questions.answer(question.id, answer)
+            for one, answer in zip(questions, self._answered(questions), strict=True):
+                self._questions.answer(one.id, answer)
         if not taken:
             self._rest()
 
@@ -171,13 +174,8 @@ class Answers:
         first = questions[0]
         try:
             sha256, folder = self._model(first.model_id)
-        except (RecordsError, OSError) as error:
-            told = {"code": getattr(error, "code", "storage_failed"), "message": str(error)}
-            return [Answer(error=told)] * len(questions)
-        except DBAPIError as error:
-            logger.warning("the database is away: %s", error)
-            told = {"code": "unavailable", "message": "the worker's database does not answer; try again shortly"}
-            return [Answer(error=told)] * len(questions)
+        except (RecordsError, OSError, DBAPIError) as error:
+            return [Answer(error=_told(error))] * len(questions)
         header = {"model": sha256, "folder": str(folder), "stage": first.stage, "normalize": first.normalize}
         try:
             found, vectors = self._asked(header, [image for question in questions for image in question.images])
@@ -189,6 +187,20 @@ class Answers:
             return [Answer(error=found["error"])] * len(questions)
         bad = {int(number): reason for number, reason in found["bad"].items()}
         return _shared_out(questions, bad, found["features"], vectors)
+
+    def _drawn(self, question: PreviewQuestion) -> Answer:
+        """A preview of a task."""
+        try:
+            with self._database.read() as session:
+                dataset = datasets.ready(session, question.dataset_id)
+                shards = [str(self._blobs.path(shard["key"])) for shard in dataset.shards or []]
+        except (RecordsError, OSError, DBAPIError) as error:
+            return Answer(error=_told(error))
+        try:
+            found, picture = self._asked({"preview": question.spec, "shards": shards}, [])
+        except ProcessEndedError:
+            return Answer(error=_CRASHED)
+        return Answer(error=found["error"]) if "error" in found else Answer(picture=picture)
 
     def _model(self, model_id: str) -> tuple[str, Path]:
         """SHA-256 of a model's weights, and the folder where they and its configuration are linked."""
@@ -238,6 +250,14 @@ class Answers:
         if self._process is not None:
             self._process.close()
             self._process = None
+
+
+def _told(error: Exception) -> dict[str, str]:
+    """Why a record or its files cannot be read."""
+    if isinstance(error, DBAPIError):
+        logger.warning("the database is away: %s", error)
+        return {"code": "unavailable", "message": "the worker's database does not answer; try again shortly"}
+    return {"code": getattr(error, "code", "storage_failed"), "message": str(error)}
 
 
 def _shared_out(questions: Sequence[Question], bad: dict[int, str], features: int, vectors: bytes) -> list[Answer]:

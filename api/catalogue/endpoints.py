@@ -18,6 +18,7 @@ def list_tasks() -> Page[TaskEntry]:
             modality=task.modality,
             summary=task.summary,
             learns_from=task.learns_from,
+            preview=task.preview,
             paper=task.paper,
             chance_accuracy=task.chance_accuracy,
             defaults=task(name=name).model_dump(mode="json"),

@@ -20,6 +20,8 @@ class TaskEntry(Resource):
     """What the network has to do."""
     learns_from: str
     """What it learns by that, and where it cannot."""
+    preview: str
+    """What the picture at `/v1/datasets/{id}/previews/{name}` shows."""
     paper: str
     """Where it comes from."""
     chance_accuracy: float | None

@@ -79,7 +79,7 @@ def estimated(session: Session, request: OnDataset | ExportRequest) -> EstimateO
     spec = _spec(session, request, dataset)
     if not isinstance(request, PretrainRequest) or not isinstance(spec, ResolvedPretrain):
         return _untold(request.kind, spec)
-    found = estimates.estimate(session, spec, _facts(dataset))
+    found = estimates.estimate(session, spec, facts_of(dataset))
     return EstimateOut(
         kind="pretrain",
         spec=spec,
@@ -103,7 +103,7 @@ def _memory(
     """Memory that it will take, if that is known, and some worker has it."""
     if not isinstance(request, PretrainRequest) or not isinstance(spec, ResolvedPretrain):
         return None
-    found = estimates.estimate(session, spec, _facts(dataset))
+    found = estimates.estimate(session, spec, facts_of(dataset))
     if request.check_memory:
         found.check()
     return found.best.needed
@@ -120,7 +120,7 @@ def _spec(session: Session, request: OnDataset, dataset: Dataset) -> ResolvedPre
 
 
 def _pretraining(session: Session, request: PretrainRequest, dataset: Dataset) -> ResolvedPretrain:
-    spec = resolve(_asked(session, request), _facts(dataset))
+    spec = resolve(_asked(session, request), facts_of(dataset))
     if request.evaluate is not None and dataset.labels:
         spec = spec.model_copy(update={"follow_knn": True})
     return _pin_device(spec, workers.devices(session))
@@ -187,7 +187,7 @@ def looks_at_clips(model: Model) -> bool:
     return ENCODERS[model.encoder["name"]].modality == "video" or (model.task in TASKS and TASKS[model.task].modality == "video")
 
 
-def _facts(dataset: Dataset) -> DatasetFacts:
+def facts_of(dataset: Dataset) -> DatasetFacts:
     """What is known of a dataset that is ready."""
     images, side = dataset.images or 0, dataset.median_side or 0
     if dataset.kind != "video":

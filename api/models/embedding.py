@@ -17,7 +17,7 @@ from api.pages import Resource
 from api.services import Services, ServicesDep
 from records.errors import InvalidError, RecordsError, TooLargeError, UnavailableError
 from records.queries import models, workers
-from records.questions import MOST_BYTES, MOST_IMAGES, Answer, BrokerAwayError, Question, TooManyError
+from records.questions import MOST_BYTES, MOST_IMAGES, Answer, BrokerAwayError, PreviewQuestion, Question, TooManyError
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
@@ -105,9 +105,14 @@ class _Parser(MultiPartParser):
 
 
 class Waiting:
-    """How many requests wait for a worker in this process."""
+    """How many requests of a kind wait for a worker in this process.
 
-    def __init__(self) -> None:
+    Args:
+        what: they are called, for people.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
         self.limiter = anyio.CapacityLimiter(_MOST_AT_ONCE)
         self._count = 0
 
@@ -119,7 +124,7 @@ class Waiting:
             UnavailableError: there is none.
         """
         if self._count >= _MOST_AT_ONCE:
-            raise UnavailableError(f"{_MOST_AT_ONCE} requests wait to be embedded already; try again in a moment")
+            raise UnavailableError(f"{_MOST_AT_ONCE} requests wait {self._what} already; try again in a moment")
         self._count += 1
         try:
             yield
@@ -206,24 +211,39 @@ def _embedded(services: Services, model_id: str, form: _Form) -> EmbeddedOut:
         raise UnavailableError(
             "no worker is alive that embeds images at once; start one (PRETEXT_EMBED_AT_ONCE is not to be false)"
         )
-    question = Question(model_id, form.stage, form.normalize, tuple(form.images))
+    answer = asked(services, Question(model_id, form.stage, form.normalize, tuple(form.images)), listening, "embed images")
+    _refuse(answer, form)
+    rows = memoryview(answer.vectors).cast("f").tolist()
+    width = answer.features
+    data = [OneEmbedding(index=row, embedding=rows[row * width : (row + 1) * width]) for row in range(len(form.images))]
+    return EmbeddedOut(model_id=model_id, features=width, stage=form.stage, normalized=form.normalize, data=data)
+
+
+def asked(services: Services, question: Question | PreviewQuestion, listening: int, what_for: str) -> Answer:
+    """What a worker answers.
+
+    Args:
+        services: of the application.
+        question: what is asked.
+        listening: workers that are alive for it.
+        what_for: what they are to do, for people.
+
+    Raises:
+        UnavailableError: none does.
+    """
     seconds = services.settings.embed_seconds
     try:
         answer = services.questions.ask(question, seconds)
     except BrokerAwayError as error:
         raise UnavailableError("the queue to the workers does not answer; try again in a moment") from error
     except TooManyError as error:
-        raise UnavailableError("too many images wait to be embedded already; try again in a moment") from error
+        raise UnavailableError(f"too many requests to {what_for} wait already; try again in a moment") from error
     if answer is None:
         workers_ = f"{listening} worker{' is' if listening == 1 else 's are'}"
         raise UnavailableError(
-            f"no worker has answered within {seconds:g} s, though {workers_} alive to embed images; try again in a moment"
+            f"no worker has answered within {seconds:g} s, though {workers_} alive to {what_for}; try again in a moment"
         )
-    _refuse(answer, form)
-    rows = memoryview(answer.vectors).cast("f").tolist()
-    width = answer.features
-    data = [OneEmbedding(index=row, embedding=rows[row * width : (row + 1) * width]) for row in range(len(form.images))]
-    return EmbeddedOut(model_id=model_id, features=width, stage=form.stage, normalized=form.normalize, data=data)
+    return answer
 
 
 def _refuse(answer: Answer, form: _Form) -> None:

@@ -66,6 +66,10 @@ class Dataset(Owned, types.Dataset):
         """Every image, in the order of the archive."""
         return _client(self).datasets.samples(self.id)
 
+    def preview(self, task: str) -> bytes:
+        """A picture of what a pretext task does to it; as of `datasets.preview`."""
+        return _client(self).datasets.preview(self.id, task)
+
     def label(self, table: str | os.PathLike[str], *, merge: bool = False, dry_run: bool = False) -> types.Labelled:
         """Give its files labels by a table; as of `datasets.label`."""
         return _client(self).datasets.label(self.id, table, merge=merge, dry_run=dry_run)

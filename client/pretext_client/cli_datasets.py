@@ -11,6 +11,7 @@ from pretext_client.bound import Dataset
 from pretext_client.cli_labels import label, labels
 from pretext_client.cli_notes import Metadata, WithMetadata, notes
 from pretext_client.cli_parts import DatasetRef, First, Limit, group, listing
+from pretext_client.cli_previews import preview
 from pretext_client.progress import upload_with_bar
 from pretext_client.session import EXIT_FAILED, Session, session
 from pretext_client.shown import bytes_, moment, outline, words
@@ -163,3 +164,4 @@ def delete(context: typer.Context, dataset: DatasetRef) -> None:
 
 app.command()(label)
 app.command()(labels)
+app.command()(preview)

@@ -184,6 +184,20 @@ class Datasets:
         with self._http.stream(Call("GET", f"{_path(dataset_id)}/samples/{index}/thumbnail", {"size": size})) as answer:
             return answer.read()
 
+    def preview(self, dataset_id: str, task: str) -> bytes:
+        """A picture of what a pretext task does to the dataset, as WebP: what the network sees of four samples, and what is right.
+
+        Args:
+            dataset_id: the dataset, which has to be ready.
+            task: name of the task; `Task.preview` says what is seen.
+
+        Raises:
+            InvalidRequest: there is no such task, or the dataset does not allow it.
+            Unavailable: no worker is there that draws it.
+        """
+        with self._http.stream(Call("GET", f"{_path(dataset_id)}/previews/{quote(task, safe='')}")) as answer:
+            return answer.read()
+
     def label(
         self,
         dataset_id: str,

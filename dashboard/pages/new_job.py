@@ -76,7 +76,7 @@ class _Form:
                 self._advanced_card()
             with html.div().classes("job-side sticky"):
                 self._summary_card()
-        self._tasks.show(self._dataset.kind or "image")
+        self._tasks.show(self._dataset)
 
     def _dataset_card(self) -> None:
         with basics.card("Dataset") as card:
@@ -144,7 +144,7 @@ class _Form:
 
     def _on_dataset(self, dataset_id: str) -> None:
         self._dataset = self._datasets[dataset_id]
-        self._tasks.show(self._dataset.kind or "image")
+        self._tasks.show(self._dataset)
 
     def _on_task(self, task: Task) -> None:
         """Another task: its settings, and the encoders that fit."""

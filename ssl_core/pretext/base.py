@@ -16,11 +16,13 @@ from torch.optim import Optimizer
 from ssl_core.augment import Normalize, resized_crop, shift_and_flip
 from ssl_core.encoders import Encoder
 from ssl_core.optim import build_optimizer
-from ssl_core.pictures import Picture
+from ssl_core.pictures import Panel, Picture
 from ssl_core.spec import ResolvedPretrain
 from ssl_core.spec.tasks import Cropped, Task
 
 SettingsT = TypeVar("SettingsT", bound=Task)
+SEEN = "What the network sees"
+"""A title in previews."""
 Question = dict[str, Tensor]
 """What the network is shown, and what would be right, by name. Each has a row for each image or view."""
 
@@ -75,6 +77,14 @@ class PretextTask(nn.Module, ABC, Generic[SettingsT]):
 
         Args:
             images: as of `ask`.
+        """
+
+    @abstractmethod
+    def preview(self, images: Tensor) -> tuple[Panel, ...]:
+        """Show a few questions and what is right, without asking the network, whose weights may not be there.
+
+        Args:
+            images: as of `ask`, four at most. Of clips, those in which most moves come first.
         """
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:

@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from ssl_core.encoders import Encoder
 from ssl_core.pictures import Panel, Picture
-from ssl_core.pretext.base import Question
-from ssl_core.pretext.clips import ClippedTask, as_film
+from ssl_core.pretext.base import SEEN, Question
+from ssl_core.pretext.clips import ClippedTask, as_film, moments
 from ssl_core.spec import ResolvedPretrain
 from ssl_core.spec.tasks import ClipOrder
 
@@ -60,14 +60,19 @@ class ClipOrderTask(ClippedTask[ClipOrder]):
     def _answers_of(self, orders: Tensor) -> Tensor:
         return (orders == 0).long() if self.settings.question == "verification" else orders
 
+    def _levels(self, images: Tensor) -> Tensor:
+        """Levels (B, K, 3, T, S, S) of pieces in their order."""
+        pieces = self._cut(self.cropped(images)).float()
+        strength = self.settings.brightness
+        contrast, brightness = 1 + strength * (2 * torch.rand(2, len(images), self.pieces, 1, 1, 1, 1, device=images.device) - 1)
+        mean = pieces.mean((2, 3, 4, 5), keepdim=True)
+        levels: Tensor = ((pieces - mean) * contrast + mean * brightness).clamp_(0, 255)
+        return levels
+
     def _shuffled(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Levels (B, K, 3, T, S, S) of pieces in some order, and its number (B,)."""
         batch, device = len(images), images.device
-        pieces = self._cut(self.cropped(images)).float()
-        strength = self.settings.brightness
-        contrast, brightness = 1 + strength * (2 * torch.rand(2, batch, self.pieces, 1, 1, 1, 1, device=device) - 1)
-        mean = pieces.mean((2, 3, 4, 5), keepdim=True)
-        levels = ((pieces - mean) * contrast + mean * brightness).clamp_(0, 255)
+        levels = self._levels(images)
         orders = torch.randint(len(self.orders), (batch,), device=device)
         if self.settings.question == "verification":
             others = torch.randint(1, len(self.orders), (batch,), device=device)
@@ -91,6 +96,15 @@ class ClipOrderTask(ClippedTask[ClipOrder]):
         answers: Tensor = self.head(self.encoder(question["clips"])).float()
         right = question["answers"]
         return {"loss": functional.cross_entropy(answers, right), "accuracy": (answers.argmax(1) == right).float().mean()}
+
+    def preview(self, images: Tensor) -> tuple[Panel, ...]:
+        (pieces,) = self._levels(images[:1])
+        (order,) = self.orders[torch.randint(1, len(self.orders), (1,))]
+        notes = tuple(f"piece {piece + 1}" for piece in order.tolist())
+        return (
+            Panel(f"{SEEN}: pieces, shuffled", as_film(moments(pieces[order], 2)), notes),
+            Panel("The right order", as_film(moments(pieces, 2)), tuple(f"piece {number + 1}" for number in range(self.pieces))),
+        )
 
     def picture(self, images: Tensor) -> Picture:
         levels, orders = self._shuffled(images)

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from ssl_core.encoders import VideoEncoder
@@ -27,6 +28,12 @@ class ClippedTask(CroppedTask[ClipTaskT]):
         # To cropping, the frames of a clip are more channels of one image.
         cropped = super().cropped(images.flatten(1, 2))
         return cropped.reshape(batch, channels, frames, self.size, self.size)
+
+
+def moments(clips: Tensor, count: int) -> Tensor:
+    """A few frames of each clip, evenly spread: (B, 3, min(count, T), H, W) of (B, 3, T, H, W)."""
+    frames = clips.shape[2]
+    return clips[:, :, torch.linspace(0, frames - 1, min(count, frames)).round().long()]
 
 
 def as_film(clips: Tensor) -> npt.NDArray[np.uint8]:

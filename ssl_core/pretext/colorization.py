@@ -13,7 +13,7 @@ from torch.nn import functional
 from ssl_core.color import lab, lightness, srgb
 from ssl_core.encoders import Encoder
 from ssl_core.pictures import Panel, Picture
-from ssl_core.pretext.base import CroppedTask, Question, as_picture
+from ssl_core.pretext.base import SEEN, CroppedTask, Question, as_picture
 from ssl_core.spec import ResolvedPretrain
 from ssl_core.spec.tasks import Colorization
 
@@ -131,6 +131,10 @@ class ColorizationTask(CroppedTask[Colorization]):
     def decoded(self, logits: Tensor) -> Tensor:
         """Colours by the annealed mean of an answer: a and b (B, 2, h, h) of logits (B, Q, h, h)."""
         return torch.einsum("bqhw,qc->bchw", torch.softmax(logits / self.settings.temperature, 1), self.bins)
+
+    def preview(self, images: Tensor) -> tuple[Panel, ...]:
+        cropped = self.cropped(images)
+        return (Panel(SEEN, as_picture(lightness(cropped))), Panel("What it has to paint", as_picture(cropped)))
 
     def picture(self, images: Tensor) -> Picture:
         cropped = self.cropped(images)

@@ -15,7 +15,7 @@ from ssl_core.augment import shift_and_flip
 from ssl_core.encoders import Encoder
 from ssl_core.pictures import Panel, Picture
 from ssl_core.pretext.adversarial import LEVELS, AdversarialTask, Average, Head, Scores, as_real_levels, variety
-from ssl_core.pretext.base import Question, as_picture
+from ssl_core.pretext.base import SEEN, Question, as_picture
 from ssl_core.pretext.changes import changed, draw_changes
 from ssl_core.pretext.generators import Generator
 from ssl_core.spec import ResolvedPretrain
@@ -23,6 +23,8 @@ from ssl_core.spec.tasks import Gan
 
 _ROWS = 3
 _COMPARED = 64
+_SKETCHED = 32
+"""Side of what a generator makes for a preview: before it has learnt anything, a larger one shows nothing more."""
 
 
 class GanTask(AdversarialTask[Gan]):
@@ -57,6 +59,16 @@ class GanTask(AdversarialTask[Gan]):
 
     def scores(self, real: Tensor, made: Tensor, question: Question) -> dict[str, Scores]:  # noqa: ARG002  one of all is enough
         return {"": Scores(*self.told(self.head, real, made))}
+
+    def preview(self, images: Tensor) -> tuple[Panel, ...]:
+        assert self.settings.width != "auto"
+        question = self.ask(images)
+        generator = Generator(self.settings.latent, self.settings.width, min(self.size, _SKETCHED))
+        made = generator(question["latents"])
+        return (
+            Panel(f"{SEEN}: real", as_picture(LEVELS * (question["real"] + 1))),
+            Panel("And made, before the generator has learnt anything", as_picture(LEVELS * (made + 1))),
+        )
 
     def picture(self, images: Tensor) -> Picture:
         count = len(images)

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from ssl_core.encoders import Encoder
 from ssl_core.optim import build_optimizer
 from ssl_core.pictures import Panel, Picture
-from ssl_core.pretext.base import CroppedTask, Question, as_picture
+from ssl_core.pretext.base import SEEN, CroppedTask, Question, as_picture
 from ssl_core.pretext.regions import draw_regions, shrunk, smoothly_filled
 from ssl_core.spec import ResolvedPretrain
 from ssl_core.spec.tasks import Inpainting
@@ -121,6 +121,12 @@ class InpaintingTask(CroppedTask[Inpainting]):
         optimizer.step()
         with torch.no_grad():
             return _mean(((of_real > 0).float() + (of_composed < 0).float()) / 2, places)
+
+    def preview(self, images: Tensor) -> tuple[Panel, ...]:
+        question = self.ask(images)
+        hidden, levels = question["hidden"], question["levels"]
+        shown = as_picture(_LEVELS * (1 + levels * (1 - hidden)))
+        return (Panel(SEEN, shown), Panel("What it has to fill in", as_picture(_LEVELS * (1 + levels))))
 
     def picture(self, images: Tensor) -> Picture:
         question = self.ask(images)

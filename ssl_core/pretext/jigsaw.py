@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from ssl_core.encoders import Encoder
 from ssl_core.pictures import Panel, Picture
-from ssl_core.pretext.base import CroppedTask, Question, as_picture
+from ssl_core.pretext.base import SEEN, CroppedTask, Question, as_picture
 from ssl_core.pretext.permutations import permutation_set
 from ssl_core.pretext.tiles import cut, standardized, to_levels
 from ssl_core.spec import ResolvedPretrain
@@ -79,6 +79,11 @@ class JigsawTask(CroppedTask[Jigsaw]):
         luma = (_LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue).unsqueeze(2)
         gray = torch.rand(len(tiles), 1, 1, 1, 1, device=tiles.device) < self.settings.grayscale
         return torch.where(gray, luma, tiles)
+
+    def preview(self, images: Tensor) -> tuple[Panel, ...]:
+        cropped = self.cropped(images)
+        tiles = to_levels(self._shuffled(cropped)["tiles"]).view(len(images), -1, 3, self.tile, self.tile)
+        return (Panel("Images", as_picture(cropped)), Panel(f"{SEEN}: its tiles, shuffled", as_picture(self._laid_out(tiles))))
 
     def picture(self, images: Tensor) -> Picture:
         cropped = self.cropped(images)

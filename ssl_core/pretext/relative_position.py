@@ -11,7 +11,7 @@ from torch.nn import functional
 from ssl_core.augment import shift_and_flip
 from ssl_core.encoders import Encoder
 from ssl_core.pictures import Panel, Picture
-from ssl_core.pretext.base import PretextTask, Question, as_picture
+from ssl_core.pretext.base import SEEN, PretextTask, Question, as_picture
 from ssl_core.pretext.tiles import cut, standardized, to_levels
 from ssl_core.spec import ResolvedPretrain
 from ssl_core.spec.tasks import RelativePosition
@@ -21,6 +21,8 @@ _CELLS = (0, 1, 2, 3, 5, 6, 7, 8)
 """Of the 3 x 3 cells, those around the middle, as the answers count them."""
 _MIDDLE = 4
 _HIDDEN = 512
+_DIMMED = 0.4
+"""What is left, in a preview, of the contrast of an image beside its patches."""
 _NOISE = 0.01
 """Standard deviation of what takes the place of dropped channels, relative to that of the one that is kept."""
 
@@ -53,9 +55,7 @@ class RelativePositionTask(PretextTask[RelativePosition]):
 
     def _asked(self, images: Tensor, places: Tensor) -> Question:
         """The question about patches at places, int64 (B, K - 1)."""
-        middle = torch.full((len(images), 1), _MIDDLE, device=images.device)
-        cells = torch.cat([middle, places + (places >= _MIDDLE)], 1)  # (B, K): the middle one is no place to ask about
-        top, left = self._corner(cells // 3), self._corner(cells % 3)
+        top, left = self._corners(places)
         patches = self._normalized(cut(images, top, left, self.patch).float()).flatten(0, 1)
         return {"patches": patches.contiguous(memory_format=torch.channels_last), "places": places}
 
@@ -70,6 +70,12 @@ class RelativePositionTask(PretextTask[RelativePosition]):
         pairs = torch.cat([middle.expand_as(others), others], 2)  # (B, K - 1, 2D)
         answers: Tensor = self.head(pairs.flatten(0, 1)).float()
         return answers
+
+    def _corners(self, places: Tensor) -> tuple[Tensor, Tensor]:
+        """First rows and columns (B, K) of the middle patch and of those at places (B, K - 1)."""
+        middle = torch.full((len(places), 1), _MIDDLE, device=places.device)
+        cells = torch.cat([middle, places + (places >= _MIDDLE)], 1)  # (B, K): the middle one is no place to ask about
+        return self._corner(cells // 3), self._corner(cells % 3)
 
     def _corner(self, cells: Tensor) -> Tensor:
         """Where patches begin, in pixels, of the number of their cell in a row or column, jittered and within the image."""
@@ -90,6 +96,25 @@ class RelativePositionTask(PretextTask[RelativePosition]):
         kept = torch.randint(3, (len(patches), 1, 1, 1, 1), device=patches.device)
         dropped = torch.arange(3, device=patches.device).view(1, 1, 3, 1, 1) != kept
         return torch.where(dropped, torch.randn_like(patches) * _NOISE, patches)
+
+    def preview(self, images: Tensor) -> tuple[Panel, ...]:
+        flipped = shift_and_flip(images, 0, flip=self.settings.flip)
+        places = torch.randperm(len(_PLACES))[: len(images)]
+        top, left = self._corners(places.unsqueeze(1))
+        patches = to_levels(self._normalized(cut(flipped, top, left, self.patch).float()))  # (B, 2, 3, T, T)
+        side = torch.arange(self.size)
+        rows, columns = ((side >= start.unsqueeze(2)) & (side < start.unsqueeze(2) + self.patch) for start in (top, left))
+        inside = (rows.unsqueeze(3) & columns.unsqueeze(2)).any(1, keepdim=True)  # (B, 1, S, S)
+        dimmed = torch.where(inside, flipped.float(), flipped * _DIMMED + 255 * (1 - _DIMMED))
+        gap = patches.new_full((len(images), 3, self.patch, max(1, self.patch // 8)), 255)
+        return (
+            Panel("Images, and two patches of each", as_picture(dimmed)),
+            Panel(
+                f"{SEEN}, and where the second lies",
+                as_picture(torch.cat([patches[:, 0], gap, patches[:, 1]], 3)),
+                tuple(_PLACES[place] for place in places),
+            ),
+        )
 
     def picture(self, images: Tensor) -> Picture:
         flipped = shift_and_flip(images, 0, flip=self.settings.flip)

@@ -11,7 +11,7 @@ from torch.nn import functional
 from ssl_core.augment import quarter_turns, turned_each
 from ssl_core.encoders import Encoder
 from ssl_core.pictures import Panel, Picture
-from ssl_core.pretext.base import CroppedTask, Question, as_picture
+from ssl_core.pretext.base import SEEN, CroppedTask, Question, as_picture
 from ssl_core.spec import ResolvedPretrain
 from ssl_core.spec.tasks import Rotation
 
@@ -56,6 +56,12 @@ class RotationTask(CroppedTask[Rotation]):
         answers = self.head(self.encoder(question["images"])).float()
         turns = question["turns"]
         return {"loss": functional.cross_entropy(answers, turns), "accuracy": (answers.argmax(1) == turns).float().mean()}
+
+    def preview(self, images: Tensor) -> tuple[Panel, ...]:
+        upright = self.cropped(images)
+        turns = (torch.arange(len(upright)) + 1) % _TURNS
+        notes = tuple(f"turned by {90 * turn}°" if turn else "not turned" for turn in turns.tolist())
+        return (Panel("Images", as_picture(upright)), Panel(SEEN, as_picture(turned_each(upright, turns)), notes))
 
     def picture(self, images: Tensor) -> Picture:
         upright = self.cropped(images)

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from ssl_core.encoders import Encoder
 from ssl_core.pictures import Panel, Picture
-from ssl_core.pretext.base import CroppedTask, Question, as_picture
+from ssl_core.pretext.base import SEEN, CroppedTask, Question, as_picture
 from ssl_core.spec import ResolvedPretrain
 from ssl_core.spec.tasks import SimMIM
 
@@ -76,6 +76,12 @@ class SimMIMTask(CroppedTask[SimMIM]):
 
     def _spread(self, squares: Tensor) -> Tensor:
         return squares.repeat_interleave(self.unit, 2).repeat_interleave(self.unit, 3)
+
+    def preview(self, images: Tensor) -> tuple[Panel, ...]:
+        question = self.ask(images)
+        hidden, levels = question["hidden"], question["levels"]
+        shown = as_picture(255 * (levels * (1 - hidden) + 0.5 * hidden))
+        return (Panel(SEEN, shown), Panel("What it has to fill in", as_picture(255 * levels)))
 
     def picture(self, images: Tensor) -> Picture:
         question = self.ask(images)

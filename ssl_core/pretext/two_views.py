@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from ssl_core.augment import view
 from ssl_core.pictures import Panel, Picture
-from ssl_core.pretext.base import PretextTask, Question, as_picture
+from ssl_core.pretext.base import SEEN, PretextTask, Question, as_picture
 from ssl_core.spec.tasks import TwoViews
 
 TwoViewsT = TypeVar("TwoViewsT", bound=TwoViews)
@@ -25,6 +25,11 @@ class TwoViewsTask(PretextTask[TwoViewsT]):
     def ask(self, images: Tensor) -> Question:
         """`views`: (2 * B, 3, S, S), the first views of all images before the second ones."""
         return {"views": self.as_input(self._levels(images))}
+
+    def preview(self, images: Tensor) -> tuple[Panel, ...]:
+        one, other = (as_picture(half) for half in self._levels(images).chunk(2))
+        whole = as_picture(functional.interpolate(images.float(), (self.size, self.size), mode="area"))
+        return (Panel("Images", whole), Panel(f"{SEEN}: one view", one), Panel("The other view", other))
 
     def picture(self, images: Tensor) -> Picture:
         levels = self._levels(images)

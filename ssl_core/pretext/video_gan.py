@@ -19,9 +19,9 @@ from ssl_core.augment import shift_and_flip
 from ssl_core.encoders import Encoder, VideoEncoder
 from ssl_core.pictures import Panel, Picture
 from ssl_core.pretext.adversarial import LEVELS, AdversarialTask, Average, Head, Scores, as_real_levels, variety
-from ssl_core.pretext.base import Question
+from ssl_core.pretext.base import SEEN, Question
 from ssl_core.pretext.changes import changed, draw_changes
-from ssl_core.pretext.clips import as_film
+from ssl_core.pretext.clips import as_film, moments
 from ssl_core.pretext.generators import ClipGenerator, Made
 from ssl_core.spec import ResolvedPretrain
 from ssl_core.spec.tasks import VideoGan
@@ -31,6 +31,8 @@ _CRITIC = 32
 _SMALLEST_MAP = 7
 _SLOPE = 0.2
 _COMPARED = 16
+_SHOWN, _SKETCHED = 3, 32
+"""Frames of a clip in a preview, and the side of those that a generator makes for one."""
 
 
 class VideoGanTask(AdversarialTask[VideoGan]):
@@ -99,6 +101,19 @@ class VideoGanTask(AdversarialTask[VideoGan]):
     def _told_of_frames(self, critic: nn.Module, real: Tensor, made: Tensor) -> Scores:
         scored: Tensor = critic(self.as_input((torch.cat([real, made]) + 1) * LEVELS)).float()
         return Scores(*torch.split(scored, len(real)))
+
+    def preview(self, images: Tensor) -> tuple[Panel, ...]:
+        assert self.settings.width != "auto"
+        question = self.ask(images[:2])
+        real, order = question["real"], question["order"]
+        rows = torch.arange(len(real)).unsqueeze(1)
+        mixed = real.transpose(1, 2)[rows, order].transpose(1, 2)
+        generator = ClipGenerator(self.settings.latent, self.settings.width, _SHOWN, min(self.size, _SKETCHED))
+        panels = [Panel(f"{SEEN}: real", _film(moments(real, _SHOWN)))]
+        if self.settings.shuffled:
+            panels.append(Panel("Real, with the frames shuffled", _film(moments(mixed, _SHOWN))))
+        panels.append(Panel("And made, before the generator has learnt anything", _film(generator(question["latents"]).clips)))
+        return tuple(panels)
 
     def picture(self, images: Tensor) -> Picture:
         count = len(images)

@@ -11,8 +11,8 @@ from torch.nn import functional
 from ssl_core.augment import quarter_turns, turned_each
 from ssl_core.encoders import Encoder
 from ssl_core.pictures import Panel, Picture
-from ssl_core.pretext.base import Question
-from ssl_core.pretext.clips import ClippedTask, as_film
+from ssl_core.pretext.base import SEEN, Question
+from ssl_core.pretext.clips import ClippedTask, as_film, moments
 from ssl_core.spec import ResolvedPretrain
 from ssl_core.spec.tasks import VideoRotation
 
@@ -53,6 +53,13 @@ class VideoRotationTask(ClippedTask[VideoRotation]):
         answers = self.head(self.encoder(question["clips"])).float()
         turns = question["turns"]
         return {"loss": functional.cross_entropy(answers, turns), "accuracy": (answers.argmax(1) == turns).float().mean()}
+
+    def preview(self, images: Tensor) -> tuple[Panel, ...]:
+        upright = self.cropped(images[:2])
+        turns = torch.arange(len(upright)) + 1
+        shown = turned_each(upright, turns)
+        notes = tuple(f"turned by {90 * turn}°" for turn in turns.tolist())
+        return (Panel("Clips", as_film(moments(upright, 3))), Panel(SEEN, as_film(moments(shown, 3)), notes))
 
     def picture(self, images: Tensor) -> Picture:
         upright = self.cropped(images)

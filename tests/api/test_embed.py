@@ -121,7 +121,7 @@ class TestNobody:
 
     def test_is_told_where_too_many_wait(self, client: Client, path: str, worker: None, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(module, "_MOST_WAITING", 0)
-        assert "too many images wait" in client.post(path, files=[IMAGE]).json()["detail"]
+        assert "too many requests to embed images wait" in client.post(path, files=[IMAGE]).json()["detail"]
         monkeypatch.setattr(embedding, "_MOST_AT_ONCE", 0)
         answer = client.post(path, files=[IMAGE])
         assert (answer.status_code, "wait to be embedded already" in answer.json()["detail"]) == (503, True)

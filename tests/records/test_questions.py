@@ -7,12 +7,13 @@ import pytest
 import redis
 
 from records import questions as module
-from records.questions import Answer, BrokerAwayError, Question, Questions, TooManyError
+from records.questions import Answer, BrokerAwayError, PreviewQuestion, Question, Questions, TooManyError
 
 
 @pytest.fixture
 def questions(valkey: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Questions]:
     monkeypatch.setattr(module, "_QUEUE", f"pretext:test:{uuid.uuid4().hex}")
+    monkeypatch.setattr(module, "_PREVIEWS", f"pretext:test:{uuid.uuid4().hex}")
     opened = Questions(valkey)
     yield opened
     opened.close()
@@ -30,7 +31,10 @@ def question(*images: bytes, **more: object) -> Question:
 
 
 def left_over(questions: Questions) -> list[bytes]:
-    return [*questions._redis.scan_iter("pretext:embed:*"), *questions._redis.lrange(module._QUEUE, 0, -1)]
+    return [
+        *questions._redis.scan_iter("pretext:embed:*"),
+        *(one for queue in (module._QUEUE, module._PREVIEWS) for one in questions._redis.lrange(queue, 0, -1)),
+    ]
 
 
 class TestQuestions:
@@ -41,6 +45,24 @@ class TestQuestions:
         told = Answer(features=2, vectors=bytes(range(24)))
         questions.answer(sent.id, told)
         assert answer.result() == told
+        assert left_over(questions) == []
+
+    def test_previews_come_behind_images_and_one_by_one(self, questions: Questions, asked):
+        sent = [PreviewQuestion("ds_1", {"task": {"name": name}}) for name in ("jigsaw", "gan")]
+        pictures = [asked(one) for one in sent]
+        while questions._count(module._PREVIEWS) < 2:
+            pass
+        embedded = asked(question())
+        while not questions._count():
+            pass
+        (first,), (second,), (third,) = questions.take(5, 64), questions.take(5, 64), questions.take(5, 64)
+        assert isinstance(first, Question)
+        assert {second.spec["task"]["name"], third.spec["task"]["name"]} == {"jigsaw", "gan"}
+        questions.answer(first.id, Answer(vectors=b"abcd"))
+        for one in sent:
+            questions.answer(one.id, Answer(picture=b"\n" + one.id.encode()))
+        assert embedded.result() == Answer(vectors=b"abcd")
+        assert [one.result() for one in pictures] == [Answer(picture=b"\n" + one.id.encode()) for one in sent]
         assert left_over(questions) == []
 
     def test_what_is_wrong_comes_back(self, questions: Questions, asked):

@@ -19,10 +19,11 @@ from records.blobs import LocalBlobs
 from records.database import Database
 from records.models import ModelFile
 from records.queries import embeddings, jobs, models
-from records.questions import Answer, Question, Questions
+from records.questions import Answer, PreviewQuestion, Question, Questions
 from records.settings import Settings
 from ssl_core.encoders import build_encoder
-from ssl_core.spec import ResolvedEncoder
+from ssl_core.preview import preview
+from ssl_core.spec import DatasetFacts, PretrainSpec, ResolvedEncoder, resolve
 from tests import factories
 from tests.worker.test_engine import until
 from tests.worker.test_spares import alive
@@ -48,6 +49,7 @@ def model_id(database: Database, blobs: LocalBlobs) -> str:
 @pytest.fixture
 def answers(worker_settings: Settings, database: Database, blobs: LocalBlobs, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
     monkeypatch.setattr(module, "_QUEUE", f"pretext:test:{uuid.uuid4().hex}")
+    monkeypatch.setattr(module, "_PREVIEWS", f"pretext:test:{uuid.uuid4().hex}")
     answers = Answers(worker_settings, database, blobs, worker_settings.scratch / "answers", "cpu")
     answers.start()
     yield answers
@@ -151,3 +153,15 @@ class TestAnswers:
         assert asked == [4, 1, 1, 2]
         assert (len(first.vectors), len(third.vectors)) == (4, 8)
         assert second.error["code"] == "embedder_crashed"
+
+
+class TestPreviews:
+    def test_are_drawn_of_the_dataset_s_own_samples(self, answers: Answers, worker_settings: Settings, ingested: str):
+        spec = resolve(PretrainSpec.model_validate({"task": {"name": "jigsaw"}}), DatasetFacts(images=64, median_side=32))
+        questions = Questions(worker_settings.broker)
+        answer = questions.ask(PreviewQuestion(ingested, spec.model_dump(mode="json")), 25)
+        images = np.stack(generate(count=64, seed=0, size=32)[0])
+        assert answer == Answer(picture=preview(spec, images[[8, 24, 40, 56]]))
+        gone = questions.ask(PreviewQuestion("ds_gone", spec.model_dump(mode="json")), 25)
+        questions.close()
+        assert gone.error["code"] == "not_found"

@@ -61,6 +61,10 @@ class AsyncDataset(Owned, types.Dataset):
         """Every image, in the order of the archive."""
         return _client(self).datasets.samples(self.id)
 
+    async def preview(self, task: str) -> bytes:
+        """A picture of what a pretext task does to it; as of `datasets.preview`."""
+        return await _client(self).datasets.preview(self.id, task)
+
     async def label(self, table: str | os.PathLike[str], *, merge: bool = False, dry_run: bool = False) -> types.Labelled:
         """Give its files labels by a table; as of `datasets.label`."""
         return await _client(self).datasets.label(self.id, table, merge=merge, dry_run=dry_run)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from pretext_client.aio.bound import AsyncDataset
 from pretext_client.aio.jobs import AsyncJobs
@@ -185,6 +186,20 @@ class AsyncDatasets:
             size: longest side in pixels, 16 to 512.
         """
         async with self._http.stream(Call("GET", f"{_path(dataset_id)}/samples/{index}/thumbnail", {"size": size})) as answer:
+            return await answer.aread()
+
+    async def preview(self, dataset_id: str, task: str) -> bytes:
+        """A picture of what a pretext task does to the dataset, as WebP: what the network sees of four samples, and what is right.
+
+        Args:
+            dataset_id: the dataset, which has to be ready.
+            task: name of the task; `Task.preview` says what is seen.
+
+        Raises:
+            InvalidRequest: there is no such task, or the dataset does not allow it.
+            Unavailable: no worker is there that draws it.
+        """
+        async with self._http.stream(Call("GET", f"{_path(dataset_id)}/previews/{quote(task, safe='')}")) as answer:
             return await answer.aread()
 
     async def label(

@@ -14,6 +14,8 @@ class Task(Value):
     """What it asks about: `image` or `video`."""
     summary: str = ""
     learns_from: str = ""
+    preview: str = ""
+    """What `datasets.preview` shows of it."""
     paper: str = ""
     chance_accuracy: float | None = None
     """Accuracy of guessing, 0 to 1."""

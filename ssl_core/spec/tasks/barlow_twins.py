@@ -16,6 +16,7 @@ class BarlowTwins(TwoViews):
 
     summary: ClassVar[str] = "Give two views of an image equal features, and make the features independent of each other."
     learns_from: ClassVar[str] = "what stays when an image is cropped and recoloured: objects and their parts"
+    preview: ClassVar[str] = "Images; below each, two views of it, as the network sees them. It has to give both the same features."
     paper: ClassVar[str] = "https://arxiv.org/abs/2103.03230"
     sgd: ClassVar[OptimizerDefaults] = OptimizerDefaults(0.06, 128, 5e-4, 0.9)
 

@@ -67,6 +67,8 @@ class Task(Spec):
     """What the network has to do, in a sentence."""
     learns_from: ClassVar[str]
     """What it learns by that, and where it cannot."""
+    preview: ClassVar[str]
+    """What a preview shows: questions of a dataset's own samples, and what is right. For those who do not see it, too."""
     paper: ClassVar[str]
     """Where it comes from, a URL."""
     modality: ClassVar[Literal["image", "video"]] = "image"
@@ -108,6 +110,10 @@ class Task(Spec):
     def chance(self) -> float | None:
         """Accuracy of guessing, 0 to 1, with these settings; None where there is no accuracy."""
         return self.chance_accuracy
+
+    def sketched(self) -> Self:
+        """The same with networks as small as they may be, for previews, in which nothing that a network has learnt is shown."""
+        return self
 
     def concerns(self, about: Statistics) -> list[Concern]:  # noqa: ARG002  subclasses look at it
         """What in the data speaks against this task."""

@@ -21,6 +21,9 @@ class ClipOrder(ClipTask):
 
     summary: ClassVar[str] = "Predict the order of shuffled pieces of a video."
     learns_from: ClassVar[str] = "what comes after what: how things move and change; nothing from clips in which little moves"
+    preview: ClassVar[str] = (
+        "Above, pieces of a clip in the order in which the network sees them; below, the right order, which it has to tell."
+    )
     paper: ClassVar[str] = (
         "https://openaccess.thecvf.com/content_CVPR_2019/html/Xu_Self-Supervised_Spatiotemporal_Learning_via_Video_Clip_Order_Prediction_CVPR_2019_paper.html"
     )

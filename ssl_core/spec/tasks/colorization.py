@@ -17,6 +17,7 @@ class Colorization(Cropped):
 
     summary: ClassVar[str] = "Predict the colours of an image from its lightness."
     learns_from: ClassVar[str] = "what things and materials are, by their usual colours; cannot learn from grey images"
+    preview: ClassVar[str] = "Above, images without their colours, as the network sees them; below, what it has to paint."
     paper: ClassVar[str] = "https://arxiv.org/abs/1603.08511"
     shown_as: ClassVar[Literal["rgb", "lightness"]] = "lightness"
     optimizer: ClassVar[Literal["sgd", "adamw"] | None] = "adamw"

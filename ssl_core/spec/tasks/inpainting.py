@@ -18,6 +18,7 @@ class Inpainting(Cropped):
 
     summary: ClassVar[str] = "Fill in a hidden region of an image."
     learns_from: ClassVar[str] = "scenes and the shapes in them; learns slowly, and little where the surroundings tell everything"
+    preview: ClassVar[str] = "Above, images with hidden regions, as the network sees them; below, what it has to fill in."
     paper: ClassVar[str] = "https://arxiv.org/abs/1604.07379"
     optimizer: ClassVar[Literal["sgd", "adamw"] | None] = "adamw"
     adamw: ClassVar[OptimizerDefaults] = OptimizerDefaults(0.002, 256, 0.01, 0.9, 0.99)

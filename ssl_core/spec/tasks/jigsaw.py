@@ -22,6 +22,7 @@ class Jigsaw(Cropped):
 
     summary: ClassVar[str] = "Predict by which of a set of permutations the tiles of an image were shuffled."
     learns_from: ClassVar[str] = "the parts of things and their places; learns little from textures and from tiny images"
+    preview: ClassVar[str] = "Images; below each, its tiles in the order in which the network sees them. It has to tell the order."
     paper: ClassVar[str] = "https://arxiv.org/abs/1603.09246"
 
     name: Literal["jigsaw"] = "jigsaw"

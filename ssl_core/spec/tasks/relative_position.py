@@ -17,6 +17,10 @@ class RelativePosition(Task):
 
     summary: ClassVar[str] = "Predict at which of eight places around it a patch lies beside the middle patch."
     learns_from: ClassVar[str] = "how the parts of things lie to each other; learns little from textures and from tiny images"
+    preview: ClassVar[str] = (
+        "Above, images and two patches of each; below, the patches as the network sees them. It has to tell where the second "
+        "lies beside the first."
+    )
     paper: ClassVar[str] = "https://arxiv.org/abs/1505.05192"
     chance_accuracy: ClassVar[float | None] = 0.125
 

@@ -17,6 +17,7 @@ class Rotation(Cropped):
     learns_from: ClassVar[str] = (
         "what things look like upright: shape, parts and their place; learns little from images without an up"
     )
+    preview: ClassVar[str] = "Above, images of the dataset; below, the same, each turned as the network sees it and has to tell."
     paper: ClassVar[str] = "https://arxiv.org/abs/1803.07728"
     chance_accuracy: ClassVar[float | None] = 0.25
 

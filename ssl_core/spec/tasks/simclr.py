@@ -16,6 +16,10 @@ class SimCLR(TwoViews):
 
     summary: ClassVar[str] = "Find the other view of an image among the views of a batch."
     learns_from: ClassVar[str] = "what stays when an image is cropped and recoloured: objects and their parts; wants large batches"
+    preview: ClassVar[str] = (
+        "Images; below each, two views of it, as the network sees them. It has to find the other view of an image among those "
+        "of all."
+    )
     paper: ClassVar[str] = "https://arxiv.org/abs/2002.05709"
     sgd: ClassVar[OptimizerDefaults] = OptimizerDefaults(0.06, 128, 5e-4, 0.9)
 

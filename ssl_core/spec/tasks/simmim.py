@@ -24,6 +24,9 @@ class SimMIM(Cropped):
     learns_from: ClassVar[str] = (
         "scenes, shapes and textures; its features shine when they are fine-tuned, less when they are frozen"
     )
+    preview: ClassVar[str] = (
+        "Above, images of which most squares are hidden, as the network sees them; below, what it has to fill in."
+    )
     paper: ClassVar[str] = "https://arxiv.org/abs/2111.09886"
     optimizer: ClassVar[Literal["sgd", "adamw"] | None] = "adamw"
     adamw: ClassVar[OptimizerDefaults] = OptimizerDefaults(0.001, 256, 0.05, 0.9, 0.95)

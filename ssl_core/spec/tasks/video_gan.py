@@ -8,6 +8,8 @@ from ssl_core.spec.base import Auto
 from ssl_core.spec.tasks.base import SMALL_IMAGE, Circumstances, Concern, OptimizerDefaults, Task
 from ssl_core.statistics import Statistics
 
+_NARROWEST = 8
+
 
 class VideoGan(Task):
     """Tell real clips from those that a generator makes of a still background and a moving foreground.
@@ -21,6 +23,10 @@ class VideoGan(Task):
     modality: ClassVar[Literal["image", "video"]] = "video"
     summary: ClassVar[str] = "Tell real clips from those of a generator that learns to deceive."
     learns_from: ClassVar[str] = "what makes clips real: things and how they move; wants a camera that stands still and many steps"
+    preview: ClassVar[str] = (
+        "Frames of real clips; below, the same with their frames shuffled; at the bottom, what a generator makes that has "
+        "learnt nothing yet. The network has to tell which are real."
+    )
     paper: ClassVar[str] = "https://arxiv.org/abs/1609.02612"
     loss_tells: ClassVar[bool] = False
     optimizer: ClassVar[Literal["sgd", "adamw"] | None] = "adamw"
@@ -31,7 +37,7 @@ class VideoGan(Task):
     """The task's name."""
     latent: int = Field(default=64, ge=8, le=1024)
     """Length of the generator's random input. 8 to 1024."""
-    width: Auto | Annotated[int, Field(ge=8, le=512)] = "auto"
+    width: Auto | Annotated[int, Field(ge=_NARROWEST, le=512)] = "auto"
     """Channels of the generator's last stage; the stages before have up to 8 times as many. `auto`: 8 beside `tiny3d`, else 32."""
     gamma: Auto | Annotated[float, Field(ge=0, le=1000)] = "auto"
     """Weight of the gradient penalties R1 and R2. `auto`: 5 at 32 px, growing with the number of pixels."""
@@ -58,6 +64,9 @@ class VideoGan(Task):
         width = (8 if about.encoder.name in {"tiny", "tiny3d"} else 32) if self.width == "auto" else self.width
         gamma = round(5.0 * (about.image_size / 32) ** 2, 4) if self.gamma == "auto" else self.gamma
         return self.model_copy(update={"width": width, "gamma": gamma})
+
+    def sketched(self) -> Self:
+        return self.model_copy(update={"width": _NARROWEST})
 
     def concerns(self, about: Statistics) -> list[Concern]:
         return [*about.still("the generator has no motion to make"), *about.few(500, "the discriminator will learn them by heart")]

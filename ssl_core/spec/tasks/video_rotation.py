@@ -13,6 +13,7 @@ class VideoRotation(ClipTask):
 
     summary: ClassVar[str] = "Predict by which quarter turn a clip was rotated."
     learns_from: ClassVar[str] = "how things look and move when they are upright; little from clips taken from above"
+    preview: ClassVar[str] = "Above, frames of clips; below, the same clips, each turned as the network sees it and has to tell."
     paper: ClassVar[str] = "https://arxiv.org/abs/1811.11387"
     chance_accuracy: ClassVar[float | None] = 0.25
 

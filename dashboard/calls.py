@@ -72,6 +72,8 @@ class Trouble:
             return cls("The server does not answer", f"{_sentence(str(error))} This page tries again by itself.")
         if isinstance(error, Unauthorized) and error.status == 401:
             return cls("You are signed out", "Your key is not valid any more. Sign in again.", error.request_id, signed_out=True)
+        if isinstance(error, ApiError) and error.code == "quota_exceeded":
+            return cls("The quota is used up", _sentence(error.detail), error.request_id)
         if isinstance(error, Unauthorized):
             return cls("Your key may not do that", _sentence(error.detail), error.request_id)
         if isinstance(error, NotFound):

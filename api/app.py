@@ -71,8 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         feeds=Feeds(database.whole),
     )
 
-    figures = Figures(database, services.feeds)
-    figures.registry.register(QueueCollector(database.whole))
+    figures = Figures(database, services.feeds, QueueCollector(database.whole))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -38,11 +38,19 @@ class Server(uvicorn.Server):
             connection.transport.abort()
 
 
-def serve(app: ASGIApp, host: str, port: int, feeds: Feeds | None = None) -> None:
-    """Serve until SIGTERM or SIGINT."""
+def serve(app: ASGIApp, host: str, port: int, feeds: Feeds | None = None, listener: int | None = None) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        app: what is served.
+        host: address to listen on.
+        port: port to listen on.
+        feeds: the streams of events; None if there are none.
+        listener: descriptor of a socket that listens already, for several processes that share it.
+    """
     access_log = logging.getLogger("uvicorn.access").isEnabledFor(logging.DEBUG)
     server = Server(app, feeds, host=host, port=port, access_log=access_log)
     with suppress(KeyboardInterrupt):
-        server.run()
+        server.run(None if listener is None else [socket.socket(fileno=listener)])
     if not server.started:
         sys.exit(1)

@@ -123,6 +123,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="of each turn")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--clients", type=int, default=4, help="at once, for the rate")
+    parser.add_argument("--processes", type=int, default=1, help="of our API; MLflow has four")
     arguments = parser.parse_args()
     print("| rows | operation | pretext p50 / p99 ms | MLflow p50 / p99 ms | p50 | pretext /s | MLflow /s | rate |")
     print("|---|---|---|---|---|---|---|---|")
@@ -132,7 +133,7 @@ def main() -> None:
             ours_url, theirs_url = stack.enter_context(_databases(arguments.database, folder))
             sides: list[Side] = []
             for side in (
-                lambda: Ours(folder, ours_url, rows),  # noqa: B023  called at once
+                lambda: Ours(folder, ours_url, rows, arguments.processes),  # noqa: B023  called at once
                 lambda: MLflow(folder, theirs_url, rows, arguments.mlflow),  # noqa: B023
             ):
                 sides.append(side())

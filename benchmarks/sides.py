@@ -64,11 +64,12 @@ class Ours:
         folder: for its data.
         url: of its database, which is empty.
         rows: number of jobs.
+        processes: of the API. MLflow starts four by default.
     """
 
     name = "pretext"
 
-    def __init__(self, folder: Path, url: str, rows: int) -> None:
+    def __init__(self, folder: Path, url: str, rows: int, processes: int = 1) -> None:
         self.port = _free_port()
         self.headers = {"Authorization": f"Bearer {_KEY}", "Content-Type": "application/json"}
         migrate(url)
@@ -83,6 +84,7 @@ class Ours:
             "PRETEXT_PORT": str(self.port),
             "PRETEXT_BROKER_URL": f"redis+socket://{broker}",
             "PRETEXT_REQUESTS_PER_MINUTE": "0",
+            "PRETEXT_API_PROCESSES": str(processes),
         }
         self._parts = [
             _start(command, environment, folder / "valkey.log"),

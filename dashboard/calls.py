@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,7 +33,20 @@ async def ask(work: Callable[[Pretext], ResultT]) -> ResultT:
     Raises:
         PretextError: what the client raises.
     """
-    mine = session()
+    return await _call(session(), work)
+
+
+async def gathered(works: Iterable[Callable[[Pretext], ResultT]]) -> list[ResultT]:
+    """What several calls give, made at the same time, in their order.
+
+    Raises:
+        PretextError: what the first that failed raised.
+    """
+    mine = session()  # a task of its own would not know whose page it is
+    return list(await asyncio.gather(*(_call(mine, work) for work in works)))
+
+
+async def _call(mine: Session, work: Callable[[Pretext], ResultT]) -> ResultT:
     if not mine.ended:
         try:
             return await asyncio.get_running_loop().run_in_executor(_threads, work, mine.client)
@@ -59,6 +72,8 @@ class Trouble:
             return cls("The server does not answer", f"{_sentence(str(error))} This page tries again by itself.")
         if isinstance(error, Unauthorized) and error.status == 401:
             return cls("You are signed out", "Your key is not valid any more. Sign in again.", error.request_id, signed_out=True)
+        if isinstance(error, ApiError) and error.code == "quota_exceeded":
+            return cls("The quota is used up", _sentence(error.detail), error.request_id)
         if isinstance(error, Unauthorized):
             return cls("Your key may not do that", _sentence(error.detail), error.request_id)
         if isinstance(error, NotFound):
@@ -90,9 +105,8 @@ def told() -> Iterator[None]:
 
 def notice(text: str, *, bad: bool = False) -> None:
     """A short message at the edge of the page, which screen readers read out."""
-    ui.notify(
-        text, type="negative" if bad else "positive", position="bottom-right", timeout=9000 if bad else 4000, close_button="✕"
-    )
+    looks = "notice bad" if bad else "notice"  # Quasar's own types have colours that no style of ours is stronger than
+    ui.notify(text, classes=looks, position="bottom-right", timeout=9000 if bad else 4000, close_button="✕")
 
 
 def to_sign_in() -> None:

@@ -13,6 +13,8 @@ _PATHS = {
     '<path d="M8 8h.01M8 16h.01"/>',
     "usage": '<path d="M5 20V10M12 20V4M19 20v-7"/>',
     "keys": '<circle cx="8" cy="15" r="4"/><path d="M11 12l8-8M16 7l3 3"/>',
+    "members": '<circle cx="9" cy="8.5" r="3.5"/><path d="M2.5 20c.4-4 3-6 6.5-6s6.1 2 6.5 6"/>'
+    '<path d="M15.5 5.3a3.5 3.5 0 0 1 0 6.400M18 14.6c2 .8 3.200 2.600 3.5 5.400"/>',
     "webhooks": '<circle cx="6" cy="17" r="3"/><circle cx="18" cy="17" r="3"/><circle cx="12" cy="6" r="3"/>'
     '<path d="M9 17h6M10.6 8.6L7.4 14.4M13.4 8.6l3.2 5.8"/>',
     "audit": '<path d="M6 3.5h9l4 4v13H6z"/><path d="M9.5 12h6M9.5 16h6M9.5 8h2"/>',

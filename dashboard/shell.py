@@ -12,11 +12,11 @@ from nicegui.elements.sub_pages import SubPages
 from pretext_client import PretextError
 
 from dashboard import assets
-from dashboard.calls import Trouble, to_sign_in
+from dashboard.calls import Trouble, session, to_sign_in
 from dashboard.icons import icon
 from dashboard.pages import PAGES, Page
 from dashboard.parts import basics
-from dashboard.sessions import Session, Sessions
+from dashboard.sessions import Rights, Session, Sessions
 
 _FIRST_CONTENT_SECONDS = 1.0
 """How long the first answer waits for the page's content; what takes longer comes by the websocket."""
@@ -48,8 +48,7 @@ def install(sessions: Sessions) -> None:
 async def _build(session: Session) -> None:
     client = ui.context.client
     client.storage["session"] = session
-    pages = [page for page in PAGES if session.rights.allow(page.needs)]
-    links = _frame(session, pages)
+    links = _frame(session, [page for page in PAGES if session.rights.allow(page.needs)])
     built = asyncio.Event()
 
     def mark_current(path: str) -> None:
@@ -64,7 +63,7 @@ async def _build(session: Session) -> None:
                 link.props.pop("aria-current", None)
             link.update()
 
-    routes: dict[str, Callable[..., Any]] = {page.path: _shown(page, built) for page in pages}
+    routes: dict[str, Callable[..., Any]] = {page.path: _shown(page, built) for page in PAGES}
     routes["/"] = routes["/datasets"]
     _Places(routes).classes("pages")
     client.sub_pages_router.on_path_changed(mark_current)
@@ -82,6 +81,7 @@ def _shown(page: Page, built: asyncio.Event) -> Callable[..., Awaitable[None]]:
     @wraps(page.build)
     async def show(**given: Any) -> None:
         client = ui.context.client
+        rights = session().rights
         client.run_javascript(f"page.opened({page.title!r})")
         client.title = f"{page.title} · Pretext Server"
         with html.div().classes("page") as place:
@@ -91,7 +91,10 @@ def _shown(page: Page, built: asyncio.Event) -> Callable[..., Awaitable[None]]:
                     html.div()
         try:
             with place:
-                await page.build(**given)
+                if rights.allow(page.needs):
+                    await page.build(**given)
+                else:
+                    _closed(page, rights)
         except PretextError as error:
             trouble = Trouble.of(error)
             if trouble.signed_out:
@@ -105,6 +108,20 @@ def _shown(page: Page, built: asyncio.Event) -> Callable[..., Awaitable[None]]:
             built.set()
 
     return show
+
+
+def _closed(page: Page, rights: Rights) -> None:
+    """Say who may see a page, and how to go on."""
+    basics.heading(page.title)
+    needed, whom = f"with the scope “{page.needs}”", f"of “{rights.project}”"
+    if page.needs == "operator":
+        needed, whom = "of administrators of the whole server", "of the server"
+    text = (
+        f"It is for keys {needed}. Yours, “{rights.key_name}”, is for “{rights.scope}”. Sign out and in again with another key, "
+        f"or ask an administrator {whom} for one."
+    )
+    with basics.empty("Your key may not see this page", text, "keys"):
+        basics.link("To the datasets", "/datasets", look="button")
 
 
 def _frame(session: Session, pages: list[Page]) -> list[tuple[Page, Element]]:

@@ -54,15 +54,24 @@ def api(
     host: Host = None,
     port: Port = None,
     page: Annotated[bool, typer.Option("--page", help="Serve the web page on the same port.", hidden=True)] = False,
+    listener: Annotated[int | None, typer.Option(help="Descriptor of a socket that listens already.", hidden=True)] = None,
 ) -> None:
     """Run the API alone, for many machines. Settings come from PRETEXT_ variables."""
+    settings = _settings(host=host, port=port)
+    if settings.api_processes > 1 and listener is None and not page:
+        from launcher import processes
+
+        set_up_logging(settings)
+        stopping = _stop_on_signals()
+        processes.run(settings, lambda: stopping)
+        return
     from api.app import served
     from api.server import serve
     from launcher.web import with_page
 
-    settings = _settings(host=host, port=port)
     application = served(settings)
-    serve(with_page(application, settings) if page else application, settings.host, settings.port, application.state.services.feeds)
+    whole = with_page(application, settings) if page else application
+    serve(whole, settings.host, settings.port, application.state.services.feeds, listener)
 
 
 @app.command()

@@ -25,13 +25,17 @@ class Part:
         command: how it is started.
         environment: its environment.
         log: file for what it prints; the terminal if none is given.
+        keep: file descriptors that it shares.
     """
 
-    def __init__(self, name: str, command: Sequence[str], environment: dict[str, str], log: Path | None) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], environment: dict[str, str], log: Path | None, keep: Sequence[int] = ()
+    ) -> None:
         self.name = name
         self._command = list(command)
         self._environment = environment
         self._log = log
+        self._keep = tuple(keep)
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
         self._pause = 0.5
@@ -48,6 +52,7 @@ class Part:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                pass_fds=self._keep,
                 preexec_fn=_end_with_parent,  # noqa: PLW1509  the launcher has one thread
             )
         finally:

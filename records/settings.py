@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     """Address that the API listens on."""
     port: int = Field(default=8000, ge=0, le=65535)
     """Port that the API listens on."""
+    api_processes: int = Field(default=1, ge=1, le=64)
+    """Processes of `pretext-server api` that share its port: one CPU core each. `up`, which serves the page too, has one."""
     allowed_hosts: str = "localhost,127.0.0.1,[::1]"
     """Host names that requests may be addressed to, separated by commas; `*` for any, behind a proxy that checks them."""
     max_upload_bytes: int = Field(default=1 << 40, ge=1)

@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -84,6 +84,8 @@ class Feeds:
         self._reading: asyncio.Task[None] | None = None
         self._limiter: anyio.CapacityLimiter | None = None
         self._closed = False
+        self.on_change: Callable[[int, int], None] = lambda _watchers, _jobs: None
+        """Told how many watch how many jobs, when that changes."""
 
     @property
     def watchers(self) -> int:
@@ -134,6 +136,7 @@ class Feeds:
     def _join(self, job_id: str) -> _Feed:
         feed = self._feeds.setdefault(job_id, _Feed())
         feed.watchers += 1
+        self.on_change(self.watchers, self.jobs)
         if feed.head is None:
             self._wanted.set()
         if self._reading is None or self._reading.done():
@@ -144,6 +147,7 @@ class Feeds:
         feed.watchers -= 1
         if not feed.watchers and self._feeds.get(job_id) is feed:
             del self._feeds[job_id]
+        self.on_change(self.watchers, self.jobs)
 
     async def _behind(self, feed: _Feed, job_id: str, after: int) -> list[Numbered]:
         """Some messages behind an event: those that are kept, or, if they begin too late, from the database."""

@@ -1,8 +1,9 @@
 """What members look like from outside."""
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from api.changes import NamedChange
 from api.metadata import MetadataIn
@@ -10,7 +11,21 @@ from api.pages import Metadata, Moment, Resource
 from records.models import Member
 
 Scope = Literal["read", "write", "admin"]
-Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=320, pattern=r"^[^@\s]+@[^@\s]+$")]
+_EMAIL = r"^[^@\s]+@[^@\s]+$"
+
+
+def _address(text: str) -> str:
+    if re.match(_EMAIL, text) is None:
+        raise ValueError("write it as in ada@example.org")
+    return text
+
+
+Email = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=320),
+    AfterValidator(_address),
+    WithJsonSchema({"type": "string", "maxLength": 320, "pattern": _EMAIL}),
+]
 
 
 class MemberRequest(BaseModel):

@@ -8,6 +8,7 @@ from fastapi.security import HTTPAuthorizationCredentials
 from prometheus_client import generate_latest
 
 from api.errors import responses
+from api.metrics.figures import Figures
 from api.security import bearer, require_admin, require_key, require_operator
 from api.services import Services, ServicesDep
 from records.metrics import CONTENT_TYPE
@@ -44,4 +45,5 @@ def read_metrics(request: Request) -> Response:
 
     Wants `PRETEXT_METRICS_TOKEN` as the key, or the key of an administrator of the server.
     """
-    return Response(generate_latest(request.app.state.figures.registry), media_type=CONTENT_TYPE)
+    figures: Figures = request.app.state.figures
+    return Response(generate_latest(figures.of_all_processes()), media_type=CONTENT_TYPE)

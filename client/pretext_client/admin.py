@@ -56,9 +56,9 @@ class Members:
     def __init__(self, http: Http) -> None:
         self._http = http
 
-    def list(self) -> Iterator[Member]:
-        """All, the newest first."""
-        return self._http.pages("/v1/members", {}, Member, lambda one: one.id)
+    def list(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Member]:
+        """All, the newest first; pages are fetched as needed. `after` is the id of one that the list goes on behind."""
+        return self._http.some("/v1/members", {"after": after}, Member, lambda one: one.id, limit)
 
     def get(self, member_id: str) -> Member:
         """Read a member."""
@@ -67,6 +67,10 @@ class Members:
     def create(self, name: str, *, role: str = "write", email: str | None = None) -> Member:
         """Take somebody in."""
         return self._http.value(_post("/v1/members", {"name": name, "role": role, "email": email}), Member)
+
+    def update(self, member_id: str, **changes: Any) -> Member:
+        """Change their `name`, `email` or `role`; what is left out stays. A role below what their keys are for is refused."""
+        return self._http.value(Call("PATCH", _path("members", member_id), json=changes), Member)
 
     def delete(self, member_id: str) -> None:
         """Let somebody go, and revoke their keys."""
@@ -79,13 +83,17 @@ class Keys:
     def __init__(self, http: Http) -> None:
         self._http = http
 
-    def list(self) -> Iterator[Key]:
-        """All, the newest first."""
-        return self._http.pages("/v1/keys", {}, Key, lambda one: one.id)
+    def list(self, *, member_id: str | None = None, after: str | None = None, limit: int | None = None) -> Iterator[Key]:
+        """All, or those of a member, the newest first; pages are fetched as needed. `after`: as of `members.list`."""
+        return self._http.some("/v1/keys", {"member_id": member_id, "after": after}, Key, lambda one: one.id, limit)
 
     def current(self) -> Key:
         """The key that asks; any key may."""
         return self._http.value(Call("GET", "/v1/keys/current"), Key)
+
+    def get(self, key_id: str) -> Key:
+        """Read a key, without what it is."""
+        return self._http.value(Call("GET", _path("keys", key_id)), Key)
 
     def create(
         self,
@@ -107,9 +115,12 @@ class Keys:
             expires_at: when it is accepted no longer, with a time zone.
             project_id: another project, for the server's administrators.
         """
-        expiry = expires_at.isoformat() if expires_at is not None else None
-        asked = {"name": name, "scope": scope, "member_id": member_id, "expires_at": expiry}
+        asked = {"name": name, "scope": scope, "member_id": member_id, "expires_at": _written(expires_at)}
         return self._http.value(_post("/v1/keys", asked, {"project_id": project_id}), Key)
+
+    def update(self, key_id: str, **changes: Any) -> Key:
+        """Change its `name`. What it is for does not change: make another, and revoke this one."""
+        return self._http.value(Call("PATCH", _path("keys", key_id), json=changes), Key)
 
     def revoke(self, key_id: str) -> Key:
         """Accept a key no longer."""
@@ -121,9 +132,25 @@ def workers(http: Http) -> Iterator[Worker]:
     return http.pages("/v1/workers", {}, Worker, lambda one: one.id)
 
 
-def audit(http: Http, *, action: str | None = None, key_id: str | None = None) -> Iterator[AuditEntry]:
+def audit(
+    http: Http,
+    *,
+    action: str | None = None,
+    key_id: str | None = None,
+    outcome: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    after: str | None = None,
+    limit: int | None = None,
+) -> Iterator[AuditEntry]:
     """The audit log, the newest first."""
-    return http.pages("/v1/audit", {"action": action, "key_id": key_id}, AuditEntry, lambda one: one.id)
+    span = {"created_after": _written(since), "created_before": _written(until)}
+    wanted = {"action": action, "key_id": key_id, "outcome": outcome, **span, "after": after}
+    return http.some("/v1/audit", wanted, AuditEntry, lambda one: one.id, limit)
+
+
+def _written(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment is not None else None
 
 
 def _path(what: str, id_: str) -> str:

@@ -18,6 +18,7 @@ from pretext_client import (
     cli_estimate,
     cli_evaluations,
     cli_jobs,
+    cli_keys,
     cli_labels,
     cli_models,
     cli_start,
@@ -88,8 +89,8 @@ for section, nouns in (
         RUN,
         {
             "projects": cli_admin.projects,
-            "members": cli_admin.members,
-            "keys": cli_admin.keys,
+            "members": cli_keys.members,
+            "keys": cli_keys.keys,
             "webhooks": cli_webhooks.app,
             "workers": cli_admin.workers,
             "audit": cli_admin.audit,

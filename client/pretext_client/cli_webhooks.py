@@ -17,6 +17,7 @@ app = group("Servers of yours that are told what happens: list, create, show, up
 
 _LOOK_SECONDS = 0.3
 _ENDED = {"delivered", "failed"}
+_LAST = 25
 
 Id = Annotated[str, typer.Argument(help="Id of the webhook.", metavar="WEBHOOK", autocompletion=completing.webhooks)]
 
@@ -36,7 +37,10 @@ def create(
     url: Annotated[str, typer.Argument(help="Where events are sent by POST: an https:// address that is public.")],
     event: Annotated[
         list[str] | None,
-        typer.Option(help="What it wants to hear of, such as job.succeeded or job.*; may be repeated. Default: all."),
+        typer.Option(
+            help="What it wants to hear of, such as job.succeeded or job.*; may be repeated. Default: all.",
+            autocompletion=completing.events,
+        ),
     ] = None,
     description: Annotated[str, typer.Option(help="What it is for.")] = "",
 ) -> None:
@@ -56,6 +60,9 @@ def show(context: typer.Context, webhook: Id) -> None:
         told += [found.description] if found.description else []
         told += [f"disabled because {found.disabled_because}"] if found.disabled_because else []
         told += [f"last delivered {moment(found.delivered_at)}"] if found.delivered_at else []
+        told += [f"the secret before this one signs, too, until {moment(found.old_secret_until)}"] if found.old_secret_until else []
+        if found.failing_since and not run.output.as_json:
+            told += _last_failed(run.client.webhooks, found)
         run.output.value(found, "\n".join(told))
 
 
@@ -65,7 +72,10 @@ def update(
     webhook: Id,
     enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Whether events are sent.")] = None,
     url: Annotated[str | None, typer.Option(help="Where events are sent.")] = None,
-    event: Annotated[list[str] | None, typer.Option(help="What it wants to hear of instead; may be repeated.")] = None,
+    event: Annotated[
+        list[str] | None,
+        typer.Option(help="What it wants to hear of instead; may be repeated.", autocompletion=completing.events),
+    ] = None,
     description: Annotated[str | None, typer.Option(help="What it is for.")] = None,
 ) -> None:
     """Change a webhook, or enable it again."""
@@ -142,6 +152,13 @@ def resend(
     with session(context) as run:
         found = run.client.webhooks.resend(webhook, delivery)
         run.output.value(found, f"{found.id}  {found.type} is sent again")
+
+
+def _last_failed(of: Webhooks, webhook: Webhook) -> list[str]:
+    """The newest delivery that was tried in vain, with its attempts; nothing if none of the last few was."""
+    last = of.deliveries(webhook.id, limit=_LAST)
+    failed = next((one for one in last if one.state != "delivered" and one.attempts), None)
+    return ["what last failed:", _told(of.delivery(webhook.id, failed.id))] if failed is not None else []
 
 
 def _watched(of: Webhooks, sent: Delivery, seconds: float) -> Delivery:

@@ -1,6 +1,7 @@
 """The client: one object with everything that a server offers."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -87,9 +88,30 @@ class Pretext:
         """The workers, the newest first. For the server's administrators."""
         return admin.workers(self._http)
 
-    def audit(self, *, action: str | None = None, key_id: str | None = None) -> Iterator[AuditEntry]:
-        """Who did what, the newest first: everything, or one operation by its name in the OpenAPI document. For administrators."""
-        return admin.audit(self._http, action=action, key_id=key_id)
+    def audit(
+        self,
+        *,
+        action: str | None = None,
+        key_id: str | None = None,
+        outcome: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[AuditEntry]:
+        """Who did what, the newest first. For administrators.
+
+        Args:
+            action: only one operation, by its name in the OpenAPI document, such as `create_job`.
+            key_id: only by this key.
+            outcome: only what was `done`, or `denied`.
+            since: only after this moment, with a time zone.
+            until: only before this moment, with a time zone.
+            after: id of an entry; the list goes on behind it.
+            limit: how many at most.
+        """
+        asked = {"action": action, "key_id": key_id, "outcome": outcome, "after": after}
+        return admin.audit(self._http, **asked, since=since, until=until, limit=limit)
 
     def close(self) -> None:
         """Close the connections."""

@@ -10,6 +10,7 @@ from pretext_client.client import Pretext
 from pretext_client.errors import PretextError
 from pretext_client.retry import Retry
 from pretext_client.shown import harmless
+from pretext_client.webhooks import EVENTS
 
 Offer = tuple[str, str]
 """What can stand there, and what it is."""
@@ -40,6 +41,12 @@ def profiles() -> list[str]:
         return sorted(stored.read())
     except PretextError:
         return []
+
+
+def events() -> list[str]:
+    """What webhooks can hear of."""
+    kinds = dict.fromkeys(f"{one.partition('.')[0]}.*" for one in EVENTS)
+    return ["*", *kinds, *EVENTS]
 
 
 def _datasets(client: Pretext) -> Iterator[Offer]:

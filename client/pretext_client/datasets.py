@@ -155,9 +155,9 @@ class Datasets:
         page = answer.get("refused") or {}
         return Report.of({**answer, "refused": page.get("data", ()), "more_refused": bool(page.get("has_more"))})
 
-    def refused(self, dataset_id: str) -> Iterator[Refused]:
-        """Every member that was refused, with its reason."""
-        seen = 0
+    def refused(self, dataset_id: str, *, after: int = 0) -> Iterator[Refused]:
+        """Every member that was refused, with its reason, behind so many of them."""
+        seen = after
         while True:
             page = self._http.json(Call("GET", f"{_path(dataset_id)}/report", {"after": seen, "limit": 100}))["refused"]
             yield from map(Refused.of, page["data"])

@@ -9,6 +9,22 @@ from urllib.parse import quote
 from pretext_client.http import Call, Http
 from pretext_client.types import Json, Value
 
+EVENTS = (
+    "job.queued",
+    "job.started",
+    "job.paused",
+    "job.succeeded",
+    "job.failed",
+    "job.cancelled",
+    "dataset.created",
+    "dataset.ready",
+    "dataset.failed",
+    "model.created",
+    "evaluation.created",
+    "embedding.created",
+)
+"""All types of events that this version knows, beside `webhook.test`, which is sent on demand."""
+
 _PATH = "/v1/webhooks"
 
 
@@ -77,9 +93,9 @@ class Webhooks:
     def __init__(self, http: Http) -> None:
         self._http = http
 
-    def list(self) -> Iterator[Webhook]:
-        """All, the newest first."""
-        return self._http.pages(_PATH, {}, Webhook, lambda one: one.id)
+    def list(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Webhook]:
+        """All, the newest first; pages are fetched as needed. `after` is the id of one that the list goes on behind."""
+        return self._http.some(_PATH, {"after": after}, Webhook, lambda one: one.id, limit)
 
     def get(self, webhook_id: str) -> Webhook:
         """Read a webhook."""
@@ -117,9 +133,12 @@ class Webhooks:
         """Send an event of the type `webhook.test`."""
         return self._http.value(Call("POST", f"{_path(webhook_id)}/test"), Delivery)
 
-    def deliveries(self, webhook_id: str, *, state: str | None = None) -> Iterator[Delivery]:
-        """What was, and is about to be, sent to it, the newest first; pages are fetched as needed."""
-        return self._http.pages(f"{_path(webhook_id)}/deliveries", {"state": state}, Delivery, lambda one: one.id)
+    def deliveries(
+        self, webhook_id: str, *, state: str | None = None, after: str | None = None, limit: int | None = None
+    ) -> Iterator[Delivery]:
+        """What was, and is about to be, sent to it, the newest first; pages are fetched as needed. `after`: as of `list`."""
+        wanted = {"state": state, "after": after}
+        return self._http.some(f"{_path(webhook_id)}/deliveries", wanted, Delivery, lambda one: one.id, limit)
 
     def delivery(self, webhook_id: str, delivery_id: str) -> Delivery:
         """Read one, with what came of each attempt."""

@@ -1,6 +1,23 @@
 """The pages, in the order of the navigation. To add one, see CONTRIBUTING.md, "Add a page"."""
 
-from dashboard.pages import dataset, datasets, job, jobs, model, models, new_job, workers
+from dashboard.pages import (
+    audit,
+    compare,
+    dataset,
+    datasets,
+    delivery,
+    job,
+    jobs,
+    keys,
+    members,
+    model,
+    models,
+    new_job,
+    usage,
+    webhook,
+    webhooks,
+    workers,
+)
 from dashboard.pages.base import Page
 
 PAGES: tuple[Page, ...] = (
@@ -9,8 +26,16 @@ PAGES: tuple[Page, ...] = (
     new_job.PAGE,
     jobs.PAGE,
     job.PAGE,
+    compare.PAGE,
     models.PAGE,
     model.PAGE,
+    usage.PAGE,
+    keys.PAGE,
+    members.PAGE,
+    webhooks.PAGE,
+    webhook.PAGE,
+    delivery.PAGE,
+    audit.PAGE,
     workers.PAGE,
 )
 

@@ -16,11 +16,16 @@ from dashboard.pages.datasets import contents_of
 from dashboard.pages.jobs import share_of
 from dashboard.parts import basics
 from dashboard.parts.counts import bars
+from dashboard.parts.questions import Given, Question
+from dashboard.parts.refused import RefusedFiles
 
 _THUMBNAILS = 36
-_REFUSED = 50
+_ENLARGED = 512
+"""Longest side in pixels."""
 _MOST_CLASSES = 30
 _MOST_TABLE = 64 << 20
+_SMALL = 64
+"""Pixels: pictures whose longer side has fewer are shown as squares, and not blurred."""
 
 
 async def build(dataset_id: str) -> None:
@@ -30,6 +35,8 @@ async def build(dataset_id: str) -> None:
     with basics.heading(dataset.name, _lead(dataset), back=("Datasets", "/datasets")):
         if dataset.state == "ready" and can:
             basics.link("Train on it", f"/new-job?dataset={dataset.id}", look="button primary")
+        if dataset.state == "ready" and can:
+            basics.button("Rename", lambda: _rename(dataset))
         if dataset.state != "ingesting" and can:
             basics.button("Delete", lambda: _delete(dataset), look="danger", icon_name="trash")
     if dataset.state == "ingesting":
@@ -87,7 +94,7 @@ async def _ready(dataset: Dataset) -> None:
         _labels(dataset)
         _facts(found)
     if report.refused:
-        _refused(dataset, report)
+        RefusedFiles(report)
 
 
 def _stats(dataset: Dataset, found: Json) -> None:
@@ -129,12 +136,25 @@ async def _samples(dataset: Dataset) -> None:
 
 
 def _thumbnail(grid: Any, dataset: Dataset, sample: Sample) -> None:
+    described = f"{sample.path}, {sample.width} x {sample.height} pixels"
     with grid, html.li(), html.figure():
-        described = f"{sample.path}, {sample.width} x {sample.height} pixels"
-        image = html.img(src=thumbnail_url(dataset.id, sample.index), alt=described, title=described, loading="lazy")
-        image.props("width=96 height=96" + (" data-small" if max(sample.width, sample.height) < 64 else ""))
+        with html.button(type="button").classes("sample") as button:
+            image = html.img(src=thumbnail_url(dataset.id, sample.index), alt=described, title=described, loading="lazy")
+            image.props("width=96 height=96" + (" data-small" if max(sample.width, sample.height) < _SMALL else ""))
+        button.on("click", lambda: _enlarge(dataset, sample))
         if sample.label:
-            html.figcaption(sample.label)
+            html.figcaption(sample.label).props["title"] = sample.label
+
+
+async def _enlarge(dataset: Dataset, sample: Sample) -> None:
+    """Show a sample as large as the server gives it, in front of the page."""
+    about = [f"{sample.width} x {sample.height} pixels", sample.label or "", sample.split or ""]
+    with basics.Window(sample.path, " · ".join(filter(None, about))) as window:
+        image = html.img(src=thumbnail_url(dataset.id, sample.index, _ENLARGED), alt=sample.path).classes("enlarged")
+        image.props("data-small" if max(sample.width, sample.height) < _SMALL else "")
+        with html.div().classes("actions end"):
+            basics.button("Close", window.close).props("autofocus")
+    await window.shown()
 
 
 def _labels(dataset: Dataset) -> None:
@@ -203,23 +223,15 @@ def _counted(counts: Json | None) -> str:
     return ", ".join(f"{name} ({number:,})" for name, number in (counts or {}).items())
 
 
-def _refused(dataset: Dataset, report: Report) -> None:
-    lead = "These members of the upload are not used. The rest is."
-    with basics.card(f"Refused files ({dataset.refused or len(report.refused):,})", lead):
-        with html.div().classes("scroll"), html.table().classes("listing small-listing"):
-            html.caption("Refused files").classes("unseen")
-            with html.thead(), html.tr():
-                html.th("File", scope="col")
-                html.th("Why", scope="col")
-            with html.tbody():
-                for one in report.refused[:_REFUSED]:
-                    with html.tr():
-                        html.td(one.name).classes("mono")
-                        html.td(one.reason)
-        if report.more_refused or len(report.refused) > _REFUSED:
-            html.p(
-                f"The first {min(_REFUSED, len(report.refused))} are shown; GET /v1/datasets/{dataset.id}/report has all."
-            ).classes("quiet small")
+async def _rename(dataset: Dataset) -> None:
+    with Question("Rename the dataset") as asked:
+        asked.text("name", "Name", value=dataset.name, needed=True)
+
+    async def send(given: Given) -> Dataset:
+        return await ask(lambda pretext: pretext.datasets.update(dataset.id, name=given.text("name")))
+
+    if await asked.answered("Rename", send) is not None:
+        await rebuild()
 
 
 async def _delete(dataset: Dataset) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from functools import partial
-from typing import Any
 
 from nicegui import html, ui
 from pretext_client import PretextError
@@ -16,6 +15,7 @@ from dashboard.pages.jobs import KIND_NAMES, share_of, title_of
 from dashboard.parts import basics
 from dashboard.parts.curves import Curves
 from dashboard.parts.pictures import Pictures
+from dashboard.parts.specs import flat
 from dashboard.parts.timeline import Timeline
 
 _LOOK_SECONDS = 0.5
@@ -260,23 +260,13 @@ def _settings(job: Job) -> None:
     """All that was decided, folded."""
     with html.details().classes("card fold"):
         html.summary("Settings in full")
-        basics.facts([(name, value) for name, value in _flat(job.spec)])
+        basics.facts(flat(job.spec))
         if job.environment:
             html.h3("Environment")
-            basics.facts([(name, value) for name, value in _flat(job.environment)])
+            basics.facts(flat(job.environment))
         with html.div().classes("actions"):
             if job.dataset_id:
                 basics.link("To the dataset", f"/datasets/{job.dataset_id}")
-
-
-def _flat(values: Any, before: str = "") -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    for name, value in values.items():
-        if isinstance(value, dict):
-            found += _flat(value, f"{before}{name}.")
-        elif value is not None:
-            found.append((f"{before}{name}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)))
-    return found
 
 
 PAGE = Page("/jobs/{job_id}", "Job", build)

@@ -6,7 +6,7 @@ from nicegui import html, ui
 from pretext_client.types import Job
 
 from dashboard import words
-from dashboard.calls import session
+from dashboard.calls import notice, session
 from dashboard.pages.base import Page
 from dashboard.parts import basics
 from dashboard.parts.listing import Listing
@@ -24,7 +24,9 @@ KIND_NAMES = {
 
 async def build(state: str = "", kind: str = "") -> None:
     """The list, with two filters that are in the address, so that they can be bookmarked."""
-    with basics.heading("Jobs", "Everything that takes time, the newest first."):
+    chosen = _Chosen()
+    with basics.heading("Jobs", "Everything that takes time, the newest first. Mark trainings to compare them."):
+        chosen.button()
         if session().rights.allow("write"):
             basics.link("New job", "/new-job", look="button primary")
     state, kind = (state if state in _STATES else ""), (kind if kind in _KINDS else "")
@@ -33,11 +35,46 @@ async def build(state: str = "", kind: str = "") -> None:
         _filter("Kind", kind, _KINDS, lambda chosen: _go(state, chosen))
     await Listing(
         lambda pretext, after, limit: list(pretext.jobs.list(state=state or None, kind=kind or None, after=after, limit=limit)),
-        _row,
+        lambda job: _row(job, chosen),
         columns=("Job", "State", "Progress", "How it goes", "Started"),
         label="Jobs",
         none=lambda: _none(filtered=bool(state or kind)),
     ).start()
+
+
+class _Chosen:
+    """Trainings that were marked, and the button that compares them."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, None] = {}
+
+    def button(self) -> None:
+        """Build it; it appears with the first mark."""
+        self._button = basics.button("Compare", self._compare, icon_name="compare")
+        self._show()
+
+    def box(self, job: Job) -> None:
+        """Build the mark of a training, above the link that covers its row."""
+        made = html.input_(type="checkbox").classes("mark")
+        made.props["aria-label"] = f"Compare {title_of(job)}, {job.id}"
+        made.on("change", lambda event: self._mark(job.id, on=bool(event.args)), js_handler="(e) => emit(e.target.checked)")
+
+    def _mark(self, job_id: str, *, on: bool) -> None:
+        if on:
+            self._ids[job_id] = None
+        else:
+            self._ids.pop(job_id, None)
+        self._show()
+
+    def _show(self) -> None:
+        basics.set_text(list(self._button)[-1], f"Compare {len(self._ids)}" if len(self._ids) > 1 else "Compare")
+        self._button.set_visibility(bool(self._ids))
+
+    def _compare(self) -> None:
+        if len(self._ids) > 1:
+            ui.navigate.to(f"/compare?jobs={','.join(self._ids)}")
+        else:
+            notice("Mark at least two trainings.", bad=True)
 
 
 def _filter(label: str, chosen: str, options: tuple[str, ...], on_change: Callable[[str], None]) -> None:
@@ -83,10 +120,13 @@ def share_of(job: Job) -> float | None:
     return job.progress.done / job.progress.total
 
 
-def _row(job: Job) -> Callable[[Job], None]:
-    with html.td():
-        html.a(title_of(job), href=f"/jobs/{job.id}").classes("row-link")
-        html.div(job.id).classes("quiet small mono")
+def _row(job: Job, chosen: _Chosen) -> Callable[[Job], None]:
+    with html.td(), html.div().classes("marked"):
+        if job.kind == "pretrain":
+            chosen.box(job)
+        with html.div():
+            html.a(title_of(job), href=f"/jobs/{job.id}").classes("row-link")
+            html.div(job.id).classes("quiet small mono")
     with html.td().classes("tight"):
         state = basics.state(job.state)
     with html.td().classes("tight"):
@@ -113,4 +153,4 @@ def _how(job: Job) -> str:
     return ""
 
 
-PAGE = Page("/jobs", "Jobs", build, icon="jobs", within=("/jobs/",))
+PAGE = Page("/jobs", "Jobs", build, icon="jobs", within=("/jobs/", "/compare"))

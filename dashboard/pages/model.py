@@ -1,8 +1,10 @@
 """One model: its files, how to load it, what evaluations found, and what can be done with it."""
 
+import re
 from itertools import islice
 
 from nicegui import html, ui
+from pretext_client import Pretext
 from pretext_client.types import Dataset, Evaluation, Model
 
 from dashboard import words
@@ -11,39 +13,66 @@ from dashboard.files import model_file_url
 from dashboard.pages.base import Page
 from dashboard.pages.models import task_of
 from dashboard.parts import basics
+from dashboard.parts.label_report import show_report
+from dashboard.parts.schema_form import explained
 
+_CARD = "README.md"
+_PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
+_BY_CLIENT = """from pretext_client import Pretext
+
+network = Pretext().models.load("{id}")
+features = network(network.preprocess("cat.jpg").unsqueeze(0))"""
+_MOST_CHUNKS = 4
 _MOST_EVALUATIONS = 20
 _MOST_DATASETS = 100
 
 
-async def build(model_id: str) -> None:
-    """Everything about it."""
+async def build(model_id: str, evaluation: str = "") -> None:
+    """Everything about it, with one of its evaluations whole: the newest, or the one that is in the address."""
     model = await ask(lambda pretext: pretext.models.get(model_id))
     lead = f"{task_of(model)} · {model.encoder.get('name', '')} · made {words.ago(model.created_at)}"
     with basics.heading(model.name, lead, back=("Models", "/models")):
         if session().rights.allow("write"):
             basics.button("Export", lambda: _export(model))
             basics.button("Delete", lambda: _delete(model), look="danger", icon_name="trash")
-    await _evaluations(model)
+    await _evaluations(model, evaluation)
+    with basics.card("Use it"):
+        await _use(model)
     _files(model)
-    with html.div().classes("columns"):
-        with basics.card("Use it"):
-            basics.code(f"pretext download {model.id} encoder/", "the command that downloads the encoder")
-            basics.code(_loading(model), "the code that reads the weights")
-        _facts(model)
+    _facts(model)
 
 
-async def _evaluations(model: Model) -> None:
+async def _evaluations(model: Model, wanted: str) -> None:
     found: list[Evaluation] = await ask(
         lambda pretext: list(islice(pretext.evaluations.list(model_id=model.id), _MOST_EVALUATIONS))
     )
-    with basics.card("Evaluations", "" if found else "There are none yet: they say how many labels the model saves."):
-        for one in found:
-            with html.div():
-                html.p(one.sentence)
-                html.p(f"{one.id} · {words.ago(one.created_at)}").classes("quiet small")
+    chosen = next((one for one in found if one.id == wanted), found[0] if found else None)
+    lead = "" if found else "There is none yet. An evaluation says how many labels the model saves, in a sentence."
+    with basics.card("Label report", lead):
+        if chosen is not None:
+            show_report(await ask(lambda pretext: pretext.evaluations.get(chosen.id)))
+            _which(model, found, chosen)
         if session().rights.allow("write"):
             await _evaluation_form(model)
+
+
+def _which(model: Model, found: list[Evaluation], chosen: Evaluation) -> None:
+    """The one that is shown, and the way to the others."""
+    with html.p().classes("quiet small"):
+        html.span(f"{chosen.id} · {words.ago(chosen.created_at)}")
+        if chosen.dataset_id:
+            html.span(" · ")
+            html.a("its dataset", href=f"/datasets/{chosen.dataset_id}")
+        html.span(" · ")
+        html.a("how it was made", href=f"/jobs/{chosen.job_id}")
+    others = [one for one in found if one.id != chosen.id]
+    if others:
+        with html.details().classes("fold inner"):
+            html.summary(words.count(len(others), "other evaluation"))
+            for one in others:
+                with html.p():
+                    html.a(words.ago(one.created_at), href=f"/models/{model.id}?evaluation={one.id}")
+                    html.span(f": {explained(one.sentence)}")
 
 
 async def _evaluation_form(model: Model) -> None:
@@ -64,7 +93,7 @@ async def _evaluation_form(model: Model) -> None:
             job = await ask(lambda pretext: pretext.jobs.evaluate(model.id, chosen))
             ui.navigate.to(f"/jobs/{job.id}")
 
-    with html.div().classes("actions"):
+    with html.div().classes("inline-form"):
         select = html.select().classes("field")
         select.props["aria-label"] = "Dataset to evaluate on"
         with select:
@@ -89,10 +118,23 @@ def _files(model: Model) -> None:
                     html.td(file.sha256).classes("mono small")
 
 
-def _loading(model: Model) -> str:
-    """Lines that need nothing but safetensors; the model's own README has the network around them."""
-    weights = next((file.name for file in model.files if file.name.endswith(".safetensors")), "encoder.safetensors")
-    return f'from safetensors.torch import load_file\n\nweights = load_file("encoder/{weights}")'
+async def _use(model: Model) -> None:
+    """Lines that load it: by the client, and, from its own card, with public packages alone."""
+    basics.code(f"pretext download {model.id} encoder/", "the command that downloads the encoder")
+    if any(file.name == "config.json" for file in model.files):
+        html.p("In Python, by the client: a torch module with its preprocessing.").classes("quiet")
+        basics.code(_BY_CLIENT.format(id=model.id), "the code that loads it by the client")
+    if any(file.name == _CARD for file in model.files):
+        card = (await ask(lambda pretext: _read(pretext, model.id, _CARD))).decode("utf-8", "replace")
+        if found := _PYTHON.search(card):
+            with html.details().classes("fold inner"):
+                html.summary("Without the client, beside the downloaded files")
+                basics.code(found[1].strip(), "the code that loads it without the client")
+
+
+def _read(pretext: Pretext, model_id: str, name: str) -> bytes:
+    with pretext.models.open(model_id, name) as chunks:
+        return b"".join(islice(chunks, _MOST_CHUNKS))
 
 
 def _facts(model: Model) -> None:

@@ -38,7 +38,7 @@ def _row(worker: Worker) -> Callable[[Worker], None]:
         state = basics.state(_state(worker))
     html.td(worker.device).classes("tight")
     html.td(", ".join(f"{lane}: {slots}" for lane, slots in worker.slots.items())).classes("tight num")
-    runs = html.td()
+    runs = html.td().props('data-label="runs"')
     _show_runs(runs, worker)
 
     def update(now: Worker) -> None:
@@ -61,4 +61,4 @@ def _show_runs(place: html.td, worker: Worker) -> None:
             html.span("nothing").classes("quiet")
 
 
-PAGE = Page("/workers", "Workers", build, icon="workers", needs="operator", apart=True)
+PAGE = Page("/workers", "Workers", build, icon="workers", needs="operator")

@@ -1,9 +1,11 @@
 """The smallest parts: headings, buttons, states, empty places, troubles, questions."""
 
+import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from nicegui import html, ui
 from nicegui.element import Element
@@ -27,6 +29,15 @@ _STATES = {
     "cancelled": ("off", "Cancelled"),
     "alive": ("good", "Alive"),
     "gone": ("bad", "Gone"),
+    "valid": ("good", "Valid"),
+    "enabled": ("good", "Enabled"),
+    "disabled": ("off", "Disabled"),
+    "failing": ("bad", "Failing"),
+    "pending": ("waiting", "Pending"),
+    "sending": ("active", "Sending"),
+    "delivered": ("good", "Delivered"),
+    "done": ("good", "Done"),
+    "denied": ("bad", "Denied"),
 }
 
 
@@ -201,29 +212,99 @@ def facts(pairs: list[tuple[str, str]]) -> Element:
     return made
 
 
-def code(text: str, label: str) -> Element:
-    """Lines to copy, with a button that does. `set_code` changes them."""
-    with html.div().classes("code"):
+def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Element:
+    """Texts in rows, of which the first cell names the row. Wide ones scroll by themselves, by keyboard too."""
+    place: Element = html.div(role="region", tabindex="0").classes("scroll free")
+    place.props["aria-label"] = caption
+    with place, html.table().classes("listing small-listing plain"):
+        html.caption(caption).classes("unseen")
+        with html.thead(), html.tr():
+            for head in heads:
+                html.th(head, scope="col")
+        with html.tbody():
+            for first, *rest in rows:
+                with html.tr():
+                    html.th(first, scope="row")
+                    for cell in rest:
+                        html.td(cell).classes("num")
+    return place
+
+
+def code(text: str, label: str, *, copy: str = "") -> Element:
+    """Lines to copy, with a button that does. `set_text` changes them.
+
+    Args:
+        text: the lines.
+        label: what screen readers call them.
+        copy: what is on the button; empty: an icon alone.
+    """
+    with html.div().classes("code wide-copy" if copy else "code"):
         shown: Element = html.pre(text, tabindex="0", role="region").classes("mono")
         shown.props["aria-label"] = label
-        button("", lambda: _copy(shown), look="ghost copy", icon_name="copy", label=f"Copy {label}")
+        button_: Element = html.button(type="button").classes("button copy" if copy else "button ghost copy")
+        button_.props.update({"aria-label": f"Copy {label}", "title": f"Copy {label}"})
+        with button_:
+            icon("copy")
+            if copy:
+                html.span(copy)
+        button_.on("click", js_handler="(e) => page.copy(e.currentTarget)")
     return shown
 
 
-def _copy(shown: Element) -> None:
-    ui.clipboard.write(shown._text or "")  # noqa: SLF001  plain elements have no public way to their text
-    ui.run_javascript("page.say('Copied')")
+@dataclass
+class Window:
+    """A window in front of the page, with a form in it. A click beside it does not take it away.
+
+    `with Window("New key") as window: …`, and then `await window.shown()`.
+    """
+
+    title: str
+    lead: str = ""
+    stays: bool = False
+    """Whether Escape does not take it away, either."""
+
+    def __post_init__(self) -> None:
+        self.idle = asyncio.Event()
+        """Whether nothing is under way that has to end before the window is gone, whoever has closed it meanwhile."""
+        self.idle.set()
+
+    def __enter__(self) -> Self:
+        self._dialog = ui.dialog().props("persistent" if self.stays else "no-backdrop-dismiss")
+        with self._dialog, html.div().classes("dialog"):
+            heading_ = html.h2(self.title)
+            self._dialog.props["aria-labelledby"] = f"c{heading_.id}"
+            if self.lead:
+                self._dialog.props["aria-describedby"] = f"c{html.p(self.lead).classes('quiet').id}"
+            self.form: Element = html.form().props("novalidate")
+        self.form.__enter__()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.form.__exit__(*raised)
+
+    def close(self) -> None:
+        """Take it away."""
+        self._dialog.submit(None)
+
+    async def shown(self) -> None:
+        """Show it until it is closed."""
+        await self._dialog
+        await self.idle.wait()
+        if not self._dialog.is_deleted:
+            self._dialog.delete()
+        ui.run_javascript("page.back()")
 
 
 async def confirmed(title: str, text: str, yes: str) -> bool:
     """Ask before something is done that cannot be undone."""
-    with ui.dialog() as dialog, html.div(role="alertdialog").classes("dialog") as box:
+    with ui.dialog() as dialog, html.div().classes("dialog"):
         asked = html.h2(title)
         said = html.p(text).classes("quiet")
-        box.props.update({"aria-modal": "true", "aria-labelledby": f"c{asked.id}", "aria-describedby": f"c{said.id}"})
+        dialog.props.update({"role": "alertdialog", "aria-labelledby": f"c{asked.id}", "aria-describedby": f"c{said.id}"})
         with html.div().classes("actions end"):
             button("Keep", lambda: dialog.submit(False), look="ghost").props("autofocus")
             button(yes, lambda: dialog.submit(True), look="danger")
     answer = await dialog
     dialog.delete()
+    ui.run_javascript("page.back()")
     return bool(answer)

@@ -7,6 +7,7 @@ chart, its tooltip, takes the page's own variables.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from nicegui import ui
 
@@ -17,6 +18,20 @@ PALETTE = ("#6f7ce8", "#2f9e7d", "#d08a2e", "#c65f8b", "#4a9bd1", "#8a6fd1")
 _WORDS = "#858a95"
 _GRID = "rgba(130, 135, 150, 0.18)"
 _MOST_POINTS = 600
+FIGURE_NAMES = {
+    "loss": "Loss",
+    "accuracy": "Accuracy in the task",
+    "knn_accuracy": "Accuracy of nearest neighbours",
+    "rankme": "Effective rank (RankMe)",
+    "alpha": "Decay of the spectrum (alpha-ReQ)",
+    "feature_std": "Spread of the features",
+    "uniformity": "Uniformity",
+    "alignment": "Alignment",
+    "learning_rate": "Learning rate",
+    "images_per_second": "Images per second",
+    "clips_per_second": "Clips per second",
+}
+"""What the figures of a training are called, those that matter most first."""
 SMOOTHING = {"Off": 0.0, "Some": 0.6, "Strong": 0.9}
 
 Points = list[tuple[float, float]]
@@ -93,7 +108,7 @@ class Curve:
         )
 
 
-def options(series: Sequence[dict[str, object]], *, log: bool = False, legend: bool = False) -> dict[str, object]:
+def options(series: Sequence[dict[str, object]], *, log: bool = False, legend: bool = False) -> dict[str, Any]:
     """Options of a chart of lines over steps.
 
     Args:
@@ -106,7 +121,14 @@ def options(series: Sequence[dict[str, object]], *, log: bool = False, legend: b
         "animation": False,
         "color": list(PALETTE),
         "grid": {"left": 8, "right": 16, "top": 34 if legend else 12, "bottom": 4, "containLabel": True},
-        "legend": {"show": legend, "top": 0, "left": 0, "textStyle": {"color": _WORDS}, "icon": "roundRect", "itemHeight": 3},
+        "legend": {
+            "show": legend,
+            "top": 0,
+            "left": 0,
+            "textStyle": {"color": _WORDS, "lineHeight": 18},
+            "icon": "roundRect",
+            "itemHeight": 3,
+        },
         "tooltip": {
             "trigger": "axis",
             "confine": True,

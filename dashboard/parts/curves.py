@@ -9,21 +9,8 @@ from pretext_client.types import Job, Metric, Task
 from dashboard import words
 from dashboard.calls import ask
 from dashboard.parts import basics
-from dashboard.parts.charts import SMOOTHING, Curve, Look
+from dashboard.parts.charts import FIGURE_NAMES, SMOOTHING, Curve, Look
 
-_NAMES = {
-    "loss": "Loss",
-    "accuracy": "Accuracy in the task",
-    "knn_accuracy": "Accuracy of nearest neighbours",
-    "rankme": "Effective rank (RankMe)",
-    "alpha": "Decay of the spectrum (alpha-ReQ)",
-    "feature_std": "Spread of the features",
-    "uniformity": "Uniformity",
-    "alignment": "Alignment",
-    "learning_rate": "Learning rate",
-    "images_per_second": "Images per second",
-    "clips_per_second": "Clips per second",
-}
 _SECONDS = 1.0
 """Between two looks at the figures: a screen needs no more."""
 
@@ -99,7 +86,7 @@ class Curves:
     def _curve(self, name: str) -> Curve:
         if name not in self._curves:
             level = self._chance if name == "accuracy" else None
-            self._curves[name] = Curve(name, _NAMES.get(name, words.named(name)), level)
+            self._curves[name] = Curve(name, FIGURE_NAMES.get(name, words.named(name)), level)
         return self._curves[name]
 
     def _draw(self, curve: Curve) -> None:
@@ -109,7 +96,7 @@ class Curves:
             curve.draw(self._look, height="260px" if main else "150px")
 
     def _place(self, name: str) -> tuple[int, str]:
-        known = list(_NAMES)
+        known = list(FIGURE_NAMES)
         return (known.index(name) if name in known else len(known), name)
 
     def _smooth(self, share: float) -> None:

@@ -11,6 +11,8 @@ from dashboard.calls import Trouble, ask, to_sign_in, told
 from dashboard.parts.basics import button
 
 PAGE = 25
+BUTTONS = "Actions"
+"""Heading of a column of buttons, which only screen readers need to be told of."""
 
 
 class _Record(Protocol):
@@ -60,7 +62,7 @@ class Listing(Generic[RecordT]):
                 html.caption(label).classes("unseen")
                 with html.thead(), html.tr():
                     for column in columns:
-                        html.th(column, scope="col")
+                        html.th(column, scope="col").classes("of-buttons" if column == BUTTONS else "")
                 self._body = html.tbody()
             self._more = button("Show more", self._show_more, look="ghost more")
         self._whole.set_visibility(False)
@@ -73,6 +75,10 @@ class Listing(Generic[RecordT]):
         """
         await self._look(first=True)
         ui.timer(self._every, self._look_again)
+
+    async def refresh(self) -> None:
+        """Look at once, after something was changed on this page."""
+        await self._look_again()
 
     async def _look_again(self) -> None:
         try:

@@ -27,6 +27,7 @@
   }
 
   let visited = 0;
+  let lastInMain = null;
   window.page = {
     theme() {
       const next = THEMES[(THEMES.indexOf(root.dataset.theme || "auto") + 1) % THEMES.length];
@@ -44,6 +45,33 @@
       if (!said) return;
       said.textContent = "";
       requestAnimationFrame(() => (said.textContent = text));
+    },
+    // The focus to where it was before a window came in front of the page; to the heading, if that is gone.
+    back() {
+      setTimeout(() => {
+        if (document.activeElement !== document.body) return;
+        const there = lastInMain?.isConnected && lastInMain.offsetParent;
+        (there ? lastInMain : document.querySelector("main h1"))?.focus({ preventScroll: true });
+      }, 100);
+    },
+    // To the clipboard, which browsers give only to pages that come over https, or from this machine; elsewhere by the old way.
+    async copy(button) {
+      const shown = button.closest(".code").querySelector("pre");
+      const selection = getSelection();
+      let done = false;
+      try {
+        await navigator.clipboard.writeText(shown.textContent);
+        done = true;
+      } catch {
+        selection.selectAllChildren(shown);
+        done = document.execCommand("copy");
+      }
+      if (done) {
+        selection.removeAllRanges();
+        button.classList.add("copied");
+        setTimeout(() => button.classList.remove("copied"), 2000);
+      }
+      page.say(done ? "Copied" : "It is selected; copy it with the keyboard.");
     },
     // The first field that holds no good value: unfold what hides it, and put the focus there.
     toMistake() {
@@ -68,6 +96,9 @@
   document.addEventListener("DOMContentLoaded", () => {
     const popup = document.getElementById("popup");
     popup?.setAttribute("role", "alert");
+  });
+  document.addEventListener("focusin", (event) => {
+    if (event.target.closest("main")) lastInMain = event.target;
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && document.body.classList.contains("menu-open")) {

@@ -173,6 +173,7 @@ async function upload(zone, gathered) {
   box.hidden = false;
   said.textContent = "Looking at the files …";
   zone.classList.add("busy");
+  for (const input of zone.querySelectorAll("input")) input.disabled = true;
   zone.classList.remove("failed");
   zone.querySelector(".drop-stop").onclick = () => stopping.abort();
   window.addEventListener("beforeunload", leaving);
@@ -190,6 +191,7 @@ async function upload(zone, gathered) {
       : error.name === "NotReadableError" ? "A file changed, or went away, while it was read. Drop it again." : error.message;
   } finally {
     zone.classList.remove("busy");
+    for (const input of zone.querySelectorAll("input")) input.disabled = false;
     window.socket.io.reconnection(true);
     window.removeEventListener("beforeunload", leaving);
   }

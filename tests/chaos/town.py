@@ -80,7 +80,7 @@ class Town:
         self.data = folder / "data"
         self.data.mkdir(parents=True, exist_ok=True)
         self.key = keys.make()
-        self.port = _free_port()
+        self.port = free_port()
         self.broker_socket = folder / "v.sock"
         self.environment = {
             **os.environ,
@@ -282,7 +282,7 @@ class Town:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

@@ -1,7 +1,10 @@
 import json
 from datetime import UTC, datetime
 
+import pytest
+import typer
 from pretext_client.cli import app
+from pretext_client.cli_times import moment_of
 from typer.testing import CliRunner
 
 from tests.client.faults import answer, page
@@ -48,8 +51,14 @@ class TestCommand:
         assert json.loads(script.seen[0].body)["expires_at"] is not None
 
     def test_lists(self, script):
-        script.on("GET", "/v1/keys", page(*[KEY, {**KEY, "id": "key_0", "revoked_at": TIMES["created_at"]}]))
-        assert "revoked" in pretext(script, "keys").stdout
+        ended = [
+            {**KEY, "id": "key_0", "revoked_at": TIMES["created_at"]},
+            {**KEY, "id": "key_2", "expires_at": TIMES["created_at"]},
+        ]
+        script.on("GET", "/v1/keys", page(KEY, *ended))
+        rows = [line.split("\t") for line in pretext(script, "keys", "--member", "member_1").stdout.splitlines()[1:]]
+        assert [row[3] for row in rows] == ["valid", "revoked", "expired"]
+        assert script.seen[0].query["member_id"] == "member_1"
         script.on("GET", "/v1/members", page(*[MEMBER]))
         assert "ada@example.org" in pretext(script, "members").stdout
         script.on("GET", "/v1/projects", page(*[PROJECT]))
@@ -60,6 +69,8 @@ class TestCommand:
         script.on("GET", "/v1/projects/proj_1/usage", answer(USAGE))
         told = pretext(script, "projects", "usage").stdout
         assert "2026-11-02  cuda  1:00:00  3 attempts" in told
+        assert "1.0 kB  total of 1.0 GB" in told
+        assert "2 jobs run now; 1:00:00 of GPU time" in told
 
     def test_asks_before_it_deletes_a_project(self, script):
         script.on("GET", "/v1/projects/proj_1", answer(PROJECT))
@@ -68,3 +79,79 @@ class TestCommand:
         script.on("GET", "/v1/projects/proj_1", answer(PROJECT))
         script.on("DELETE", "/v1/projects/proj_1", answer(b"", 204))
         assert pretext(script, "projects", "delete", "proj_1", "--yes").exit_code == 0
+
+    def test_a_key_expires_at_the_end_of_a_day(self, script):
+        script.on("POST", "/v1/keys", answer({**KEY, "key": "pretext_abcdefgh"}, 201))
+        pretext(script, "keys", "create", "ci", "--expires", "2199-12-30")
+        assert json.loads(script.seen[0].body)["expires_at"] == datetime(2199, 12, 31).astimezone().isoformat()
+        assert pretext(script, "keys", "create", "ci", "--expires", "2199-12-30", "--days", "2").exit_code == 2
+
+    def test_changes_keys_and_members(self, script):
+        script.on("PATCH", "/v1/keys/key_1", answer(KEY))
+        assert pretext(script, "keys", "rename", "key_1", "ci").stdout == "key_1  ci\n"
+        script.on("PATCH", "/v1/members/member_1", answer(MEMBER))
+        told = pretext(script, "members", "update", "member_1", "--role", "read", "--email", "").stdout
+        assert told == "member_1  Ada, write, ada@example.org\n"
+        assert [json.loads(one.body) for one in script.seen] == [{"name": "ci"}, {"role": "read", "email": None}]
+        assert pretext(script, "members", "update", "member_1").exit_code == 2
+
+    def test_shows_the_key_that_asks(self, script):
+        script.on("GET", "/v1/keys/current", answer(KEY))
+        assert "ci (pretext_abcdef…): valid, for write" in pretext(script, "keys", "show").stdout
+
+    def test_narrows_the_audit_log(self, script):
+        script.on("GET", "/v1/audit", page())
+        span = ("--since", "2026-11-02", "--until", "2026-11-03T10:00Z")
+        assert pretext(script, "audit", "--outcome", "denied", "--key", "key_1", *span).exit_code == 0
+        asked = script.seen[0].query
+        assert (asked["outcome"], asked["key_id"]) == ("denied", "key_1")
+        assert datetime.fromisoformat(asked["created_after"]) == datetime(2026, 11, 2).astimezone()
+        assert datetime.fromisoformat(asked["created_before"]) == datetime(2026, 11, 3, 10, tzinfo=UTC)
+        wrong = pretext(script, "audit", "--since", "yesterday")
+        assert (wrong.exit_code, "write a day" in wrong.stderr) == (2, True)
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("keys",),
+            ("keys", "show", "key_1"),
+            ("keys", "rename", "key_1", "ci"),
+            ("keys", "revoke", "key_1"),
+            ("members",),
+            ("members", "show", "member_1"),
+            ("members", "update", "member_1", "--name", "Ada"),
+            ("members", "remove", "member_1"),
+            ("projects",),
+            ("projects", "show"),
+            ("projects", "update", "proj_1", "--unbound"),
+            ("usage",),
+            ("workers",),
+            ("audit",),
+        ],
+        ids=" ".join,
+    )
+    def test_gives_all_as_json(self, script, arguments: tuple[str, ...]):
+        for path, record in {"keys/key_1": KEY, "members/member_1": MEMBER, "projects/proj_1": PROJECT}.items():
+            for method in ("GET", "PATCH", "DELETE"):
+                script.on(method, f"/v1/{path}", answer(record))
+            script.on("GET", f"/v1/{path.partition('/')[0]}", page(record))
+        script.on("GET", "/v1/projects/current", answer(PROJECT))
+        script.on("GET", "/v1/projects/proj_1/usage", answer(USAGE))
+        script.on("GET", "/v1/workers", page())
+        script.on("GET", "/v1/audit", page())
+        result = pretext(script, *arguments, "--json")
+        assert result.exit_code == 0
+        assert isinstance(json.loads(result.stdout), list if len(arguments) == 1 and arguments != ("usage",) else dict)
+
+
+class TestTimes:
+    def test_are_of_this_machine_unless_they_name_a_zone(self):
+        assert moment_of("2026-11-02", "--x") == datetime(2026, 11, 2).astimezone()
+        assert moment_of("2026-11-02", "--x", end=True) == datetime(2026, 11, 3).astimezone()
+        assert moment_of("2026-11-02 10:30", "--x", end=True) == datetime(2026, 11, 2, 10, 30).astimezone()
+        assert moment_of("2026-11-02T10:30+02:00", "--x") == datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
+
+    @pytest.mark.parametrize("text", ["", "soon", "2026-13-01", "9999-12-31", "2026-11-02T25:00"])
+    def test_that_are_none_are_told(self, text: str):
+        with pytest.raises(typer.BadParameter, match="is no time"):
+            moment_of(text, "--x", end=True)

@@ -257,14 +257,14 @@ class TestExport:
         result = pretext("export", "model_1", "--stage", "best", "--format", "onnx", "--watch")
         assert result.exit_code == 0
         assert "Download it with: pretext" in result.stdout
-        asked = {"kind": "export", "model_id": "model_1", "stage": "best", "formats": ["onnx"]}
+        asked = {"kind": "export", "model_id": "model_1", "stage": "best", "formats": ["onnx"], "metadata": {}}
         assert json.loads(script.seen[0].body) == asked
 
     def test_comes_back_at_once_if_it_is_not(self, script, pretext):
         script.on("POST", "/v1/jobs", answer({**JOB, "kind": "export"}, 201))
         result = pretext("export", "model_1")
         assert result.stdout.startswith("job_1  ")
-        assert json.loads(script.seen[0].body) == {"kind": "export", "model_id": "model_1", "stage": None}
+        assert json.loads(script.seen[0].body) == {"kind": "export", "model_id": "model_1", "stage": None, "metadata": {}}
 
 
 class TestModels:

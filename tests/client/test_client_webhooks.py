@@ -141,3 +141,12 @@ class TestCommand:
         script.on("PATCH", "/v1/webhooks/hook_1", answer(HOOK))
         assert "enabled" in pretext(script, "webhooks", "update", "hook_1", "--enable").stdout
         assert json.loads(script.seen[-1].body) == {"enabled": True}
+
+    def test_says_what_last_failed(self, script):
+        script.on("GET", "/v1/webhooks/hook_1", answer({**HOOK, "failing_since": TIMES["created_at"]}))
+        failed = {**DELIVERY, "attempts": 1}
+        script.on("GET", "/v1/webhooks/hook_1/deliveries", page({**DELIVERY, "id": "dlv_2"}, failed))
+        script.on("GET", "/v1/webhooks/hook_1/deliveries/dlv_1", answer({**failed, "log": [ATTEMPT]}))
+        told = pretext(script, "webhooks", "show", "hook_1").stdout
+        assert told.index("what last failed") < told.index("it answered 500")
+        assert json.loads(pretext(script, "webhooks", "show", "hook_1", "--json").stdout)["id"] == "hook_1"

@@ -33,6 +33,7 @@ class Running:
     key: str
     dataset_id: str
     job_id: str
+    model_id: str
     folder: Path
 
 
@@ -41,6 +42,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("page")
     command = [sys.executable, "-m", "launcher", "up", "--data-dir", str(folder / "data"), "--port", "0", "--device", "cpu"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PRETEXT_")}
+    environment |= {"PRETEXT_WEBHOOK_HTTP": "true", "PRETEXT_WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8"}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         assert process.stdout is not None
@@ -58,11 +60,57 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             _write(folder / "things.zip", images, [names[kind] for kind in kinds])
             dataset = client.datasets.wait(client.datasets.upload(folder / "things.zip", name="Things").id)
             job = client.jobs.create(dataset.id, task="rotation", encoder="tiny", epochs=3, batch_size=16, formats=[])
-            job = client.jobs.wait(job.id, timeout=50, check=True)
-        yield Running(url, link[0], key, dataset.id, job.id, folder)
+            job = client.jobs.wait(job.id, timeout=120, check=True)
+        yield Running(url, link[0], key, dataset.id, job.id, str(job.model_id), folder)
     finally:
         process.terminate()
         process.communicate(timeout=20)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A webhook at an address where nobody answers, and something that was sent to it."""
+
+    webhook_id: str
+    delivery_id: str
+
+
+@pytest.fixture(scope="session")
+def told(running: Running) -> Told:
+    with Pretext(running.url, running.key) as client:
+        webhook = client.webhooks.create("http://127.0.0.1:9/hook")
+        return Told(webhook.id, client.webhooks.test(webhook.id).id)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A second training, and an evaluation of the first one's model."""
+
+    other_id: str
+    """The second job; it trained by another task."""
+    model_id: str
+    """Of the first job."""
+    evaluation_id: str
+    """Of the first model."""
+
+
+_PROTOCOLS = (
+    {"name": "knn", "k": 3},
+    "linear",
+    {"name": "label_efficiency", "labels_per_class": [1, "all"], "draws": 2, "steps": 3, "learning_rates": [0.01]},
+)
+
+
+@pytest.fixture(scope="session")
+def compared(running: Running) -> Compared:
+    with Pretext(running.url, running.key) as client:
+        model_id = str(client.jobs.get(running.job_id).model_id)
+        other = client.jobs.create(
+            running.dataset_id, task="relative_position", encoder="tiny", epochs=1, batch_size=16, formats=[]
+        )
+        evaluation = client.jobs.evaluate(model_id, running.dataset_id, protocols=_PROTOCOLS)
+        found = [client.jobs.wait(one.id, timeout=120, check=True) for one in (other, evaluation)]
+    return Compared(other.id, model_id, str(found[1].evaluation_id))
 
 
 def _write(path: Path, images, labels: list[str]) -> None:
@@ -85,6 +133,16 @@ def browser():
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+def signed_in(browser, running: Running, key: str, path: str):
+    """A page of a browser of its own, signed in with a key."""
+    page = browser.new_page()
+    page.goto(f"{running.url}/sign-in?to={path}")
+    page.get_by_label("API key").fill(key)
+    page.get_by_role("button", name="Sign in").click()
+    sync_api.expect(page.locator("h1")).to_be_visible(timeout=PATIENCE)
+    return page
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,10 @@
 
 import pytest
 from playwright.sync_api import expect
-from pretext_client import Pretext
 
-from tests.dashboard.conftest import SCREENSHOTS, Running
+from tests.dashboard.conftest import SCREENSHOTS, Compared, Running, Told
 
+pytestmark = pytest.mark.timeout(60, func_only=True)  # what comes before, waits with timeouts of its own
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 ADDRESSES = {
     "datasets": "/datasets",
@@ -13,30 +13,41 @@ ADDRESSES = {
     "new-job": "/new-job",
     "jobs": "/jobs",
     "job": "/jobs/{job_id}",
+    "compare": "/compare?jobs={job_id},{other_id}",
     "models": "/models",
     "model": "/models/{model_id}",
     "workers": "/workers",
+    "usage": "/usage",
+    "keys": "/keys",
+    "members": "/members",
+    "webhooks": "/webhooks",
+    "webhook": "/webhooks/{webhook_id}",
+    "delivery": "/webhooks/{webhook_id}/{delivery_id}",
+    "audit": "/audit",
 }
 SERIOUS = {"serious", "critical"}
 
 
+def wrongs(page) -> list[tuple[str, list[str]]]:
+    """What axe finds that is serious."""
+    found = axe.Axe().run(page).response["violations"]
+    return [(one["id"], [node["html"][:160] for node in one["nodes"][:3]]) for one in found if one["impact"] in SERIOUS]
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1920])
-def test_every_page_is_accessible_and_fits(open_page, running: Running, width: int, theme: str):
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_every_page_is_accessible_and_fits(
+    open_page, running: Running, compared: Compared, told: Told, name: str, width: int, theme: str
+):
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page = open_page("/datasets", width=width, theme=theme)
-    with Pretext(running.url, running.key) as client:
-        ids = {"dataset_id": running.dataset_id, "job_id": running.job_id, "model_id": client.jobs.get(running.job_id).model_id}
-    for name, address in ADDRESSES.items():
-        page.goto(running.url + address.format(**ids))
-        expect(page.locator("h1")).to_be_visible()
-        expect(page.locator(".skeleton")).to_have_count(0)
-        page.wait_for_load_state("networkidle")
-        page.screenshot(path=SCREENSHOTS / f"{name}-{width}-{theme}.png", full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is wider than the screen"
-        found = axe.Axe().run(page).response["violations"]
-        told = [(one["id"], [node["html"][:160] for node in one["nodes"][:3]]) for one in found if one["impact"] in SERIOUS]
-        assert told == [], name
+    ids = {**vars(running), **vars(told), **vars(compared)}
+    page = open_page(ADDRESSES[name].format(**ids), width=width, theme=theme)
+    expect(page.locator(".skeleton")).to_have_count(0)
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=SCREENSHOTS / f"{name}-{width}-{theme}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it is wider than the screen"
+    assert wrongs(page) == []
 
 
 def test_a_theme_can_be_chosen_and_stays(open_page):

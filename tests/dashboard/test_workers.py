@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 from pretext_client import Pretext
 
-from tests.dashboard.conftest import Running
+from tests.dashboard.conftest import Running, signed_in
 
 
 def test_those_that_are_alive_are_listed(open_page, running: Running):
@@ -15,13 +15,10 @@ def test_those_that_are_alive_are_listed(open_page, running: Running):
     expect(row).to_contain_text(worker.device)
 
 
-def test_a_key_for_writing_has_no_such_page(browser, running: Running):
+def test_a_key_for_writing_is_told_so(browser, running: Running):
     with Pretext(running.url, running.key) as client:
         key = client.keys.create("writer", scope="write").key
-    page = browser.new_page()
-    page.goto(f"{running.url}/sign-in?to=/workers")
-    page.get_by_label("API key").fill(str(key))
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Not found")).to_be_visible()
+    page = signed_in(browser, running, str(key), "/workers")
+    expect(page.get_by_role("heading", name="Your key may not see this page")).to_be_visible()
     expect(page.get_by_role("navigation").get_by_role("link", name="Workers")).to_have_count(0)
     page.context.close()

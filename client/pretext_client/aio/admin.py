@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
-from pretext_client.admin import _path, _post
+from pretext_client.admin import _path, _post, _written
 from pretext_client.async_http import AsyncHttp
 from pretext_client.http import Call
 from pretext_client.types import AuditEntry, Key, Member, Project, Usage, Worker
@@ -57,9 +57,9 @@ class AsyncMembers:
     def __init__(self, http: AsyncHttp) -> None:
         self._http = http
 
-    def list(self) -> AsyncIterator[Member]:
-        """All, the newest first."""
-        return self._http.pages("/v1/members", {}, Member, lambda one: one.id)
+    def list(self, *, after: str | None = None, limit: int | None = None) -> AsyncIterator[Member]:
+        """All, the newest first; pages are fetched as needed. `after` is the id of one that the list goes on behind."""
+        return self._http.some("/v1/members", {"after": after}, Member, lambda one: one.id, limit)
 
     async def get(self, member_id: str) -> Member:
         """Read a member."""
@@ -68,6 +68,10 @@ class AsyncMembers:
     async def create(self, name: str, *, role: str = "write", email: str | None = None) -> Member:
         """Take somebody in."""
         return await self._http.value(_post("/v1/members", {"name": name, "role": role, "email": email}), Member)
+
+    async def update(self, member_id: str, **changes: Any) -> Member:
+        """Change their `name`, `email` or `role`; what is left out stays. A role below what their keys are for is refused."""
+        return await self._http.value(Call("PATCH", _path("members", member_id), json=changes), Member)
 
     async def delete(self, member_id: str) -> None:
         """Let somebody go, and revoke their keys."""
@@ -80,13 +84,17 @@ class AsyncKeys:
     def __init__(self, http: AsyncHttp) -> None:
         self._http = http
 
-    def list(self) -> AsyncIterator[Key]:
-        """All, the newest first."""
-        return self._http.pages("/v1/keys", {}, Key, lambda one: one.id)
+    def list(self, *, member_id: str | None = None, after: str | None = None, limit: int | None = None) -> AsyncIterator[Key]:
+        """All, or those of a member, the newest first; pages are fetched as needed. `after`: as of `members.list`."""
+        return self._http.some("/v1/keys", {"member_id": member_id, "after": after}, Key, lambda one: one.id, limit)
 
     async def current(self) -> Key:
         """The key that asks; any key may."""
         return await self._http.value(Call("GET", "/v1/keys/current"), Key)
+
+    async def get(self, key_id: str) -> Key:
+        """Read a key, without what it is."""
+        return await self._http.value(Call("GET", _path("keys", key_id)), Key)
 
     async def create(
         self,
@@ -108,9 +116,12 @@ class AsyncKeys:
             expires_at: when it is accepted no longer, with a time zone.
             project_id: another project, for the server's administrators.
         """
-        expiry = expires_at.isoformat() if expires_at is not None else None
-        asked = {"name": name, "scope": scope, "member_id": member_id, "expires_at": expiry}
+        asked = {"name": name, "scope": scope, "member_id": member_id, "expires_at": _written(expires_at)}
         return await self._http.value(_post("/v1/keys", asked, {"project_id": project_id}), Key)
+
+    async def update(self, key_id: str, **changes: Any) -> Key:
+        """Change its `name`. What it is for does not change: make another, and revoke this one."""
+        return await self._http.value(Call("PATCH", _path("keys", key_id), json=changes), Key)
 
     async def revoke(self, key_id: str) -> Key:
         """Accept a key no longer."""
@@ -122,6 +133,18 @@ def workers(http: AsyncHttp) -> AsyncIterator[Worker]:
     return http.pages("/v1/workers", {}, Worker, lambda one: one.id)
 
 
-def audit(http: AsyncHttp, *, action: str | None = None, key_id: str | None = None) -> AsyncIterator[AuditEntry]:
+def audit(
+    http: AsyncHttp,
+    *,
+    action: str | None = None,
+    key_id: str | None = None,
+    outcome: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    after: str | None = None,
+    limit: int | None = None,
+) -> AsyncIterator[AuditEntry]:
     """The audit log, the newest first."""
-    return http.pages("/v1/audit", {"action": action, "key_id": key_id}, AuditEntry, lambda one: one.id)
+    span = {"created_after": _written(since), "created_before": _written(until)}
+    wanted = {"action": action, "key_id": key_id, "outcome": outcome, **span, "after": after}
+    return http.some("/v1/audit", wanted, AuditEntry, lambda one: one.id, limit)

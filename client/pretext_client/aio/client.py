@@ -1,6 +1,7 @@
 """The same as `client.py` for `await`. Made by client/make_async: change that file, and run it."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -88,9 +89,30 @@ class AsyncPretext:
         """The workers, the newest first. For the server's administrators."""
         return admin.workers(self._http)
 
-    def audit(self, *, action: str | None = None, key_id: str | None = None) -> AsyncIterator[AuditEntry]:
-        """Who did what, the newest first: everything, or one operation by its name in the OpenAPI document. For administrators."""
-        return admin.audit(self._http, action=action, key_id=key_id)
+    def audit(
+        self,
+        *,
+        action: str | None = None,
+        key_id: str | None = None,
+        outcome: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[AuditEntry]:
+        """Who did what, the newest first. For administrators.
+
+        Args:
+            action: only one operation, by its name in the OpenAPI document, such as `create_job`.
+            key_id: only by this key.
+            outcome: only what was `done`, or `denied`.
+            since: only after this moment, with a time zone.
+            until: only before this moment, with a time zone.
+            after: id of an entry; the list goes on behind it.
+            limit: how many at most.
+        """
+        asked = {"action": action, "key_id": key_id, "outcome": outcome, "after": after}
+        return admin.audit(self._http, **asked, since=since, until=until, limit=limit)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -158,9 +158,9 @@ class AsyncDatasets:
         page = answer.get("refused") or {}
         return Report.of({**answer, "refused": page.get("data", ()), "more_refused": bool(page.get("has_more"))})
 
-    async def refused(self, dataset_id: str) -> AsyncIterator[Refused]:
-        """Every member that was refused, with its reason."""
-        seen = 0
+    async def refused(self, dataset_id: str, *, after: int = 0) -> AsyncIterator[Refused]:
+        """Every member that was refused, with its reason, behind so many of them."""
+        seen = after
         while True:
             page = (await self._http.json(Call("GET", f"{_path(dataset_id)}/report", {"after": seen, "limit": 100})))["refused"]
             for one in map(Refused.of, page["data"]):

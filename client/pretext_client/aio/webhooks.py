@@ -14,9 +14,9 @@ class AsyncWebhooks:
     def __init__(self, http: AsyncHttp) -> None:
         self._http = http
 
-    def list(self) -> AsyncIterator[Webhook]:
-        """All, the newest first."""
-        return self._http.pages(_PATH, {}, Webhook, lambda one: one.id)
+    def list(self, *, after: str | None = None, limit: int | None = None) -> AsyncIterator[Webhook]:
+        """All, the newest first; pages are fetched as needed. `after` is the id of one that the list goes on behind."""
+        return self._http.some(_PATH, {"after": after}, Webhook, lambda one: one.id, limit)
 
     async def get(self, webhook_id: str) -> Webhook:
         """Read a webhook."""
@@ -54,9 +54,12 @@ class AsyncWebhooks:
         """Send an event of the type `webhook.test`."""
         return await self._http.value(Call("POST", f"{_path(webhook_id)}/test"), Delivery)
 
-    def deliveries(self, webhook_id: str, *, state: str | None = None) -> AsyncIterator[Delivery]:
-        """What was, and is about to be, sent to it, the newest first; pages are fetched as needed."""
-        return self._http.pages(f"{_path(webhook_id)}/deliveries", {"state": state}, Delivery, lambda one: one.id)
+    def deliveries(
+        self, webhook_id: str, *, state: str | None = None, after: str | None = None, limit: int | None = None
+    ) -> AsyncIterator[Delivery]:
+        """What was, and is about to be, sent to it, the newest first; pages are fetched as needed. `after`: as of `list`."""
+        wanted = {"state": state, "after": after}
+        return self._http.some(f"{_path(webhook_id)}/deliveries", wanted, Delivery, lambda one: one.id, limit)
 
     async def delivery(self, webhook_id: str, delivery_id: str) -> Delivery:
         """Read one, with what came of each attempt."""

@@ -27,7 +27,7 @@ MADE, OTHERS = "GET|HEAD|PUT|PATCH|DELETE|OPTIONS", "POST"
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "4"))
 POSTED = ["uploads", "datasets", "jobs", "models", "administration"]
 """Tags that something is made of by POST."""
-OF_FILES = r"/(files|pictures|samples|thumbnail|report|labels|embed)(/|$)"
+OF_FILES = r"/(files|pictures|samples|thumbnail|report|labels|embed|map)(/|$)"
 """Calls that need the files of a record, which those made here have not, or a worker."""
 
 

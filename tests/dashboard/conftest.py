@@ -67,7 +67,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @dataclass(frozen=True)
 class Compared:
-    """A second training, and an evaluation of the first one's model."""
+    """A second training, and an evaluation of the first one's model, and embeddings by it."""
 
     other_id: str
     """The second job; it trained by another task."""
@@ -75,6 +75,10 @@ class Compared:
     """Of the first job."""
     evaluation_id: str
     """Of the first model."""
+    other_model_id: str
+    """Of the second job; nothing was done with it."""
+    embedding_id: str
+    """By the first model."""
 
 
 _PROTOCOLS = (
@@ -92,8 +96,16 @@ def compared(running: Running) -> Compared:
             running.dataset_id, task="relative_position", encoder="tiny", epochs=1, batch_size=16, formats=[]
         )
         evaluation = client.jobs.evaluate(model_id, running.dataset_id, protocols=_PROTOCOLS)
-        found = [client.jobs.wait(one.id, timeout=120, check=True) for one in (other, evaluation)]
-    return Compared(other.id, model_id, str(found[1].evaluation_id))
+        embeddings = client.jobs.embed(model_id, running.dataset_id)
+        found = [client.jobs.wait(one.id, timeout=120, check=True) for one in (other, evaluation, embeddings)]
+    trained, evaluated, embedded = found
+    return Compared(
+        other_id=other.id,
+        model_id=model_id,
+        evaluation_id=str(evaluated.evaluation_id),
+        other_model_id=str(trained.model_id),
+        embedding_id=str(embedded.embedding_id),
+    )
 
 
 def _write(path: Path, images, labels: list[str]) -> None:

@@ -7,7 +7,7 @@ ARGS ?=
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test chaos browser check docs format up lock clean
+.PHONY: help setup demo test chaos contract browser check docs format up lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ test: setup browser  ## Run every test
 
 chaos: setup  ## Kill, freeze, fill up and restart everything under load, at length (about half an hour)
 	PRETEXT_LONG_CHAOS=1 $(BIN)/python -m pytest -s tests/chaos $(ARGS)
+
+contract: setup  ## Ask the API thousands of requests made from its own document, and hold every answer to it
+	SCHEMATHESIS_EXAMPLES=$${SCHEMATHESIS_EXAMPLES:-100} $(BIN)/python -m pytest -s --timeout 3600 tests/api/test_contract.py $(ARGS)
 
 browser: setup  ## Install a Chromium for the tests of the page, if there is none
 	@.ci/browser $(BIN)/python

@@ -22,7 +22,12 @@ _WEBP, _PNG = b"WEBP", b"\x89PNG"
 
 def thumbnail_url(dataset_id: str, index: int, size: int = 192) -> str:
     """Where a small picture of a sample is, on this page."""
-    return f"/files/datasets/{dataset_id}/samples/{index}?size={size}"
+    return f"{samples_url(dataset_id)}{index}?size={size}"
+
+
+def samples_url(dataset_id: str) -> str:
+    """What all addresses of small pictures of a dataset begin with: the sample's index comes behind it."""
+    return f"/files/datasets/{dataset_id}/samples/"
 
 
 def preview_url(dataset_id: str, task: str, content: bytes) -> str:

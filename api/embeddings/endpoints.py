@@ -1,10 +1,13 @@
 """Embeddings of datasets over HTTP."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import FileResponse
 
 from api.changes import Change
-from api.embeddings.schemas import EmbeddingOut
+from api.embeddings import service
+from api.embeddings.schemas import EmbeddingMapOut, EmbeddingOut, NeighborsOut
 from api.errors import responses
 from api.etags import IfNoneMatch, ReadingDep, WritingDep
 from api.files import RESPONSES, file_answer
@@ -14,6 +17,7 @@ from api.services import ServicesDep, SessionDep
 from records.database import after_commit
 from records.queries import aliases, embeddings
 
+_LAST = 2**31 - 1
 router = APIRouter(prefix="/v1/embeddings", tags=["embeddings"])
 
 
@@ -64,3 +68,29 @@ def download_embedding_file(
     """A Parquet file, or a part of it: a download that was cut off goes on with `Range` and `If-Range`."""
     file = embeddings.file(session, embedding_id, name)
     return file_answer(services.blobs, name=name, key=file["key"], sha256=file["sha256"], if_none_match=if_none_match)
+
+
+@router.get("/{embedding_id}/samples/{index}/neighbors", summary="Find samples that are alike", responses=responses(401, 404, 503))
+def list_neighbors(
+    embedding_id: str,
+    index: Annotated[int, Path(ge=0, le=_LAST, description="Place of the sample in the dataset, from 0.")],
+    session: SessionDep,
+    services: ServicesDep,
+    limit: Annotated[int, Query(ge=1, le=100, description="How many to find.")] = 12,
+) -> NeighborsOut:
+    """The samples whose embeddings are the most like that of one of them, by the cosine: what the encoder finds alike.
+
+    All embeddings are compared, exactly.
+    """
+    return service.neighbors(services.blobs, embeddings.get(session, embedding_id), index, limit)
+
+
+@router.get("/{embedding_id}/map", summary="See embeddings as a map", responses=responses(401, 404, 503))
+def read_embedding_map(
+    embedding_id: str,
+    session: SessionDep,
+    services: ServicesDep,
+    points: Annotated[int, Query(ge=2, le=5000, description="Most points; they are spread evenly over the samples.")] = 1000,
+) -> EmbeddingMapOut:
+    """The samples as points of a plane, to be drawn: the first two principal components of their embeddings."""
+    return service.map_of(services.blobs, embeddings.get(session, embedding_id), points)

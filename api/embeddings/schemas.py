@@ -68,3 +68,69 @@ class EmbeddingOut(Resource):
         ]
         shown = {name: getattr(embedding, name) for name in cls.model_fields if name not in {"object", "files", "metadata"}}
         return cls.model_validate({**shown, "files": files, "metadata": embedding.meta})
+
+
+class NeighborOut(Resource):
+    """A sample that is like another one."""
+
+    index: int
+    """Its place in the dataset, from 0: `GET /v1/datasets/{id}/samples/{index}/thumbnail` shows it."""
+    path: str
+    """Its name in the archive."""
+    label: str | None
+    """Its class, if it had one when it was embedded."""
+    similarity: float = Field(examples=[0.93])
+    """Cosine of the angle between the two embeddings, -1 to 1."""
+
+
+class NeighborsOut(Resource):
+    """A sample, and those that an encoder finds the most like it."""
+
+    object: Literal["neighbors"] = "neighbors"
+    """Always `neighbors`."""
+    embedding_id: str
+    """The embeddings that are compared."""
+    dataset_id: str | None
+    """The dataset that the samples are in; it may have been deleted since."""
+    index: int
+    """The sample's place in the dataset, from 0."""
+    path: str
+    """Its name in the archive."""
+    label: str | None
+    """Its class, if it had one when it was embedded."""
+    data: list[NeighborOut]
+    """The others, the most similar first."""
+
+
+class MapPointOut(Resource):
+    """A sample as a point."""
+
+    index: int
+    """Its place in the dataset, from 0."""
+    label: str | None
+    """Its class, if it had one when it was embedded."""
+    x: float
+    """Along the first principal component."""
+    y: float
+    """Along the second one."""
+
+
+class EmbeddingMapOut(Resource):
+    """The samples of a dataset as points of a plane, by their embeddings.
+
+    The plane is that of the first two principal components of the embeddings, scaled to length 1: where they differ the most. Two
+    points that lie together may be far apart in the directions that are left out; `explained` says how much that is.
+    """
+
+    object: Literal["embedding_map"] = "embedding_map"
+    """Always `embedding_map`."""
+    embedding_id: str
+    """The embeddings that are shown."""
+    dataset_id: str | None
+    """The dataset that the samples are in; it may have been deleted since."""
+    rows: int
+    """How many samples are embedded. Those in `data` are spread evenly over them."""
+    explained: list[float] = Field(examples=[[0.41, 0.17]])
+    """Shares of the variance along the first and the second component, 0 to 1."""
+    data: list[MapPointOut]
+    """The points, in order of the samples."""

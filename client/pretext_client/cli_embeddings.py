@@ -1,4 +1,4 @@
-"""`pretext embeddings`: list the embeddings of datasets, see, download or delete them."""
+"""`pretext embeddings`: list the embeddings of datasets, see, download or delete them, and find samples that are alike."""
 
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,7 @@ from pretext_client.shown import bytes_, moment
 from pretext_client.types import Embedding
 from pretext_client.vectors import check, write
 
-app = group("Embeddings of whole datasets: list, show, download, delete.")
+app = group("Embeddings of whole datasets: list, show, find what is alike, download, delete.")
 
 Id = Annotated[str, typer.Argument(help="Id of the embeddings.", autocompletion=completing.embeddings)]
 _SHOWN = 4
@@ -39,6 +39,21 @@ def show(context: typer.Context, embedding: Id) -> None:
         found = run.client.embeddings.get(embedding)
         told = [f"{found.id}  {found.rows:,} embeddings of {found.features} numbers, {_size(found)}", *_about(found)]
         run.output.value(found, "\n".join(told))
+
+
+@app.command()
+def neighbors(
+    context: typer.Context,
+    embedding: Id,
+    sample: Annotated[int, typer.Argument(help="Number of a sample, from 0; `pretext datasets samples` lists them.", min=0)],
+    limit: Annotated[int, typer.Option(help="How many to find.", min=1, max=100)] = 12,
+) -> None:
+    """Find the samples that the encoder finds the most like one of them."""
+    with session(context) as run:
+        found = run.client.embeddings.neighbors(embedding, sample, limit=limit)
+        rows = [(one.index, one.path, one.label, f"{one.similarity:.4f}") for one in found.data]
+        run.output.note(f"Like {found.path}{f', {found.label}' if found.label else ''}, by the cosine:")
+        run.output.table(("sample", "path", "label", "similarity"), found.data, rows)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from pretext_client.bound import Embedding
 from pretext_client.changes import Notes, change, narrowed
 from pretext_client.download import download_all
 from pretext_client.http import Call, Http
+from pretext_client.types import EmbeddingMap, Neighbors
 from pretext_client.upload import OnBytes
 
 _PATH = "/v1/embeddings"
@@ -58,6 +59,35 @@ class Embeddings:
         """
         files = self.get(embedding_id).files
         return download_all(self._http, _path(embedding_id), files, directory, force=force, on_progress=on_progress)
+
+    def neighbors(self, embedding_id: str, index: int, *, limit: int = 12) -> Neighbors:
+        """The samples that the encoder finds the most like one of them, by the cosine of their embeddings.
+
+        >>> job = pretext.jobs.embed(model.id, dataset.id).wait(check=True)
+        >>> nearest = pretext.embeddings.neighbors(job.embedding_id, 7).data
+
+        Args:
+            embedding_id: the embeddings.
+            index: the sample's `index` of `datasets.samples`.
+            limit: how many to find, at most 100.
+
+        Raises:
+            NotFound: there are no such embeddings, or the sample is not among them.
+        """
+        call = Call("GET", f"{_path(embedding_id)}/samples/{index}/neighbors", params={"limit": limit})
+        return self._http.value(call, Neighbors)
+
+    def map(self, embedding_id: str, *, points: int = 1000) -> EmbeddingMap:
+        """The samples as points of a plane, to be drawn: the first two principal components of their embeddings.
+
+        Args:
+            embedding_id: the embeddings.
+            points: most of them, from 2 to 5000; they are spread evenly over the samples.
+
+        Raises:
+            NotFound: there are no such embeddings.
+        """
+        return self._http.value(Call("GET", f"{_path(embedding_id)}/map", params={"points": points}), EmbeddingMap)
 
 
 def _path(embedding_id: str) -> str:

@@ -12,7 +12,8 @@ from dashboard.calls import ask, session, told
 from dashboard.files import model_file_url
 from dashboard.pages.base import Page
 from dashboard.pages.models import task_of
-from dashboard.parts import basics
+from dashboard.parts import basics, controls
+from dashboard.parts.embedded import embedded
 from dashboard.parts.label_report import show_report
 from dashboard.parts.schema_form import explained
 
@@ -27,22 +28,24 @@ _MOST_EVALUATIONS = 20
 _MOST_DATASETS = 100
 
 
-async def build(model_id: str, evaluation: str = "") -> None:
-    """Everything about it, with one of its evaluations whole: the newest, or the one that is in the address."""
+async def build(model_id: str, evaluation: str = "", embedding: str = "") -> None:
+    """Everything about it, with one of its evaluations and embeddings whole: the newest, or those that are in the address."""
     model = await ask(lambda pretext: pretext.models.get(model_id))
     lead = f"{task_of(model)} · {model.encoder.get('name', '')} · made {words.ago(model.created_at)}"
     with basics.heading(model.name, lead, back=("Models", "/models")):
         if session().rights.allow("write"):
             basics.button("Export", lambda: _export(model))
             basics.button("Delete", lambda: _delete(model), look="danger", icon_name="trash")
-    await _evaluations(model, evaluation)
+    ready: list[Dataset] = await ask(lambda pretext: list(pretext.datasets.list(state="ready", limit=_MOST_DATASETS)))
+    await _evaluations(model, ready, evaluation)
+    await embedded(model, ready, embedding)
     with basics.card("Use it"):
         await _use(model)
     _files(model)
     _facts(model)
 
 
-async def _evaluations(model: Model, wanted: str) -> None:
+async def _evaluations(model: Model, ready: list[Dataset], wanted: str) -> None:
     found: list[Evaluation] = await ask(
         lambda pretext: list(islice(pretext.evaluations.list(model_id=model.id), _MOST_EVALUATIONS))
     )
@@ -53,7 +56,7 @@ async def _evaluations(model: Model, wanted: str) -> None:
             show_report(await ask(lambda pretext: pretext.evaluations.get(chosen.id)))
             _which(model, found, chosen)
         if session().rights.allow("write"):
-            await _evaluation_form(model)
+            _evaluation_form(model, ready)
 
 
 def _which(model: Model, found: list[Evaluation], chosen: Evaluation) -> None:
@@ -75,9 +78,8 @@ def _which(model: Model, found: list[Evaluation], chosen: Evaluation) -> None:
                     html.span(f": {explained(one.sentence)}")
 
 
-async def _evaluation_form(model: Model) -> None:
+def _evaluation_form(model: Model, ready: list[Dataset]) -> None:
     """Starts an evaluation on one of the newest datasets that have labels."""
-    ready: list[Dataset] = await ask(lambda pretext: list(pretext.datasets.list(state="ready", limit=_MOST_DATASETS)))
     labelled = [one for one in ready if one.labels]
     if not labelled:
         html.p("An evaluation needs a dataset with labels: give one labels on its page.").classes("quiet small")
@@ -94,12 +96,7 @@ async def _evaluation_form(model: Model) -> None:
             ui.navigate.to(f"/jobs/{job.id}")
 
     with html.div().classes("inline-form"):
-        select = html.select().classes("field")
-        select.props["aria-label"] = "Dataset to evaluate on"
-        with select:
-            for one in labelled:
-                html.option(one.name, value=one.id).props("selected" if one.id == chosen else "")
-        select.on("change", lambda event: choose(str(event.args)), js_handler="(e) => emit(e.target.value)")
+        controls.choice("Dataset to evaluate on", {one.id: one.name for one in labelled}, chosen, choose, look="")
         basics.button("Evaluate", evaluate)
 
 

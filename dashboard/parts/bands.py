@@ -52,7 +52,7 @@ def banded_chart(curves: Sequence[Banded], chance: float | None, told: str) -> u
     places = [point.place for curve in curves for point in curve.points]
     axis = {**found["xAxis"], "type": "log", "name": "labels per class", "nameLocation": "middle", "nameGap": 24}
     axis |= {"min": min(places, default=1) * 0.9, "max": max(places, default=10) * 1.1, "nameTextStyle": axis["axisLabel"]}
-    axis |= {"axisLabel": {**axis["axisLabel"], "showMinLabel": False, "showMaxLabel": False}}
+    axis |= {"axisLabel": {**axis["axisLabel"], "customValues": sorted(set(places))}}
     found["xAxis"] = axis
     found["yAxis"] = {**found["yAxis"], "axisLabel": {**axis["axisLabel"], "formatter": "{value}%"}}
     found["tooltip"] = {**found["tooltip"], ":valueFormatter": _PERCENT}

@@ -15,7 +15,8 @@ from dashboard import words
 
 LINE = "#6f7ce8"
 PALETTE = ("#6f7ce8", "#2f9e7d", "#d08a2e", "#c65f8b", "#4a9bd1", "#8a6fd1")
-_WORDS = "#858a95"
+WORDS = "#858a95"
+"""Colour of words in charts."""
 _GRID = "rgba(130, 135, 150, 0.18)"
 _MOST_POINTS = 600
 FIGURE_NAMES = {
@@ -95,8 +96,8 @@ class Curve:
         level = {
             "silent": True,
             "symbol": "none",
-            "lineStyle": {"color": _WORDS, "type": "dashed", "width": 1},
-            "label": {"formatter": self.level_name, "position": "insideEndTop", "color": _WORDS},
+            "lineStyle": {"color": WORDS, "type": "dashed", "width": 1},
+            "label": {"formatter": self.level_name, "position": "insideEndTop", "color": WORDS},
             "data": [] if self.level is None else [{"yAxis": self.level}],
         }
         return options(
@@ -116,7 +117,7 @@ def options(series: Sequence[dict[str, object]], *, log: bool = False, legend: b
         log: a logarithmic vertical axis.
         legend: whether the lines have to be told apart by name.
     """
-    axis = {"axisLabel": {"color": _WORDS, "hideOverlap": True}, "axisLine": {"show": False}, "axisTick": {"show": False}}
+    axis = {"axisLabel": {"color": WORDS, "hideOverlap": True}, "axisLine": {"show": False}, "axisTick": {"show": False}}
     return {
         "animation": False,
         "color": list(PALETTE),
@@ -125,7 +126,7 @@ def options(series: Sequence[dict[str, object]], *, log: bool = False, legend: b
             "show": legend,
             "top": 0,
             "left": 0,
-            "textStyle": {"color": _WORDS, "lineHeight": 18},
+            "textStyle": {"color": WORDS, "lineHeight": 18},
             "icon": "roundRect",
             "itemHeight": 3,
         },
@@ -135,7 +136,7 @@ def options(series: Sequence[dict[str, object]], *, log: bool = False, legend: b
             "backgroundColor": "var(--raised)",
             "borderColor": "var(--line)",
             "textStyle": {"color": "var(--text)", "fontSize": 12.5},
-            "axisPointer": {"lineStyle": {"color": _WORDS, "type": "solid", "opacity": 0.5}},
+            "axisPointer": {"lineStyle": {"color": WORDS, "type": "solid", "opacity": 0.5}},
         },
         "xAxis": {"type": "value", "min": "dataMin", "max": "dataMax", "splitLine": {"show": False}, **axis},
         "yAxis": {

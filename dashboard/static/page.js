@@ -81,6 +81,21 @@
         bad?.focus();
       }, 150);
     },
+    // What stands at the pointer in a map of samples: the picture, its number and its class.
+    pointed(point, base) {
+      const box = document.createElement("div"), index = point.value[2];
+      box.className = "pointed";
+      if (base) {
+        const image = document.createElement("img");
+        image.src = `${base}${index}?size=192`;
+        image.alt = "";
+        box.append(image);
+      }
+      const words = document.createElement("span");
+      words.textContent = point.name ? `${point.name} · ${index}` : `Sample ${index}`;
+      box.append(words);
+      return box;
+    },
     // A page has appeared: its title, and the focus to its heading, as a page load would do.
     opened(title) {
       document.title = `${title} · Pretext Server`;
@@ -100,6 +115,11 @@
   document.addEventListener("focusin", (event) => {
     if (event.target.closest("main")) lastInMain = event.target;
   });
+  // Small pictures are shown as they are, pixel by pixel.
+  document.addEventListener("load", (event) => {
+    const image = event.target;
+    if (image.tagName === "IMG" && image.closest(".alike, .pointed") && Math.max(image.naturalWidth, image.naturalHeight) < 64) image.dataset.small = "";
+  }, true);
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && document.body.classList.contains("menu-open")) {
       page.menu();

@@ -1,6 +1,6 @@
 """Thousands of requests made from the OpenAPI document: none is a defect, and every answer is as the document says.
 
-`SCHEMATHESIS_EXAMPLES=200 pytest tests/api/test_contract.py --timeout 3600` asks for more.
+`make contract` asks for more, and says how many there were; `SCHEMATHESIS_EXAMPLES` is how many for each operation.
 """
 
 import os
@@ -27,7 +27,7 @@ MADE, OTHERS = "GET|HEAD|PUT|PATCH|DELETE|OPTIONS", "POST"
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "4"))
 POSTED = ["uploads", "datasets", "jobs", "models", "administration"]
 """Tags that something is made of by POST."""
-OF_FILES = r"/(files|pictures|samples|thumbnail|report|labels|embed|previews)(/|$)"
+OF_FILES = r"/(files|pictures|samples|thumbnail|report|labels|embed|previews|map)(/|$)"
 """Calls that need the files of a record, which those made here have not, or a worker."""
 
 
@@ -79,8 +79,10 @@ def ask(address: str, folder: Path, *options: str, parameters: dict[str, str] | 
 
 
 def cases(told: str) -> int:
+    """How many requests there were; shown with `pytest -s`."""
     found = re.search(r"([\d,]+) generated", told)
     assert found is not None, told
+    print(f"{found[1]} cases")
     return int(found[1].replace(",", ""))
 
 

@@ -1,5 +1,8 @@
 from hashlib import sha256
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from httpx import Client
 
@@ -25,6 +28,21 @@ def embedding_id(services: Services, asked: dict) -> str:
     file = {"name": "embeddings-00000.parquet", "key": key, "bytes": len(CONTENT), "sha256": sha256(CONTENT).hexdigest()}
     with services.database.write() as session:
         return factories.embedding(session, id="emb_1", model_id=asked["model_id"], files=[file]).id
+
+
+@pytest.fixture
+def seen_id(services: Services, asked: dict) -> str:
+    """Embeddings of four samples; the third is left out, and the last is like the second."""
+    key = "embeddings/emb_2/embeddings-00000.parquet"
+    rows = np.array([[1, 0, 0], [0, 1, 0.1], [0, 2, 0]], np.float32)
+    column = pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), 3)
+    found = pa.BufferOutputStream()
+    with services.blobs.writer(key) as writer:
+        pq.write_table(pa.table({"id": [0, 1, 3], "path": ["a.png", "b.png", "d.png"], "embedding": column}), found)
+        writer.write(found.getvalue().to_pybytes())
+    file = {"name": "embeddings-00000.parquet", "key": key, "bytes": 1, "sha256": "0" * 64}
+    with services.database.write() as session:
+        return factories.embedding(session, id="emb_2", model_id=asked["model_id"], rows=3, left_out=1, files=[file]).id
 
 
 class TestAsk:
@@ -86,3 +104,24 @@ class TestRead:
         assert client.get(f"/v1/embeddings/{embedding_id}").status_code == 404
         with pytest.raises(FileNotFoundError):
             services.blobs.path("embeddings/emb_1/embeddings-00000.parquet")
+
+
+class TestLook:
+    def test_finds_what_is_alike(self, client: Client, seen_id: str):
+        told = client.get(f"/v1/embeddings/{seen_id}/samples/1/neighbors?limit=1").json()
+        assert (told["object"], told["index"], told["path"]) == ("neighbors", 1, "b.png")
+        (near,) = told["data"]
+        assert (near["index"], near["path"], near["label"]) == (3, "d.png", None)
+        assert near["similarity"] == pytest.approx(0.995037, abs=1e-5)
+
+    def test_a_sample_without_an_embedding_is_told(self, client: Client, seen_id: str):
+        answer = client.get(f"/v1/embeddings/{seen_id}/samples/2/neighbors")
+        assert (answer.status_code, "too short" in answer.json()["detail"]) == (404, True)
+
+    def test_maps_them(self, client: Client, seen_id: str):
+        told = client.get(f"/v1/embeddings/{seen_id}/map").json()
+        assert (told["object"], told["rows"]) == ("embedding_map", 3)
+        assert [one["index"] for one in told["data"]] == [0, 1, 3]
+        apart, alike = (abs(told["data"][1]["x"] - told["data"][other]["x"]) for other in (0, 2))
+        assert alike < 0.1 < apart
+        assert sum(told["explained"]) == pytest.approx(1, abs=1e-4)

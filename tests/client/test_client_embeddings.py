@@ -52,6 +52,32 @@ def pictures(tmp_path) -> list[str]:
     return [str(tmp_path / "a.jpg"), str(tmp_path / "b.jpg")]
 
 
+class TestLook:
+    def test_finds_what_is_alike(self, script, client):
+        near = {"index": 3, "path": "d.png", "label": "cat", "similarity": 0.9}
+        told = {"object": "neighbors", "embedding_id": "emb_1", "dataset_id": "ds_1", "index": 7, "path": "a.png", "label": None}
+        script.on("GET", "/v1/embeddings/emb_1/samples/7/neighbors", answer({**told, "data": [near]}))
+        found = client.embeddings.neighbors("emb_1", 7, limit=5)
+        assert (found.path, found.data[0].path, found.data[0].similarity) == ("a.png", "d.png", 0.9)
+        assert script.seen[0].query == {"limit": "5"}
+
+    def test_lists_what_is_alike(self, script, pretext):
+        near = [{"index": 3, "path": "d.png", "label": None, "similarity": 0.98765}]
+        told = {"object": "neighbors", "embedding_id": "emb_1", "dataset_id": None, "index": 7, "path": "a.png", "label": None}
+        script.on("GET", "/v1/embeddings/emb_1/samples/7/neighbors", answer({**told, "data": near}))
+        found = pretext("embeddings", "neighbors", "emb_1", "7")
+        assert found.stdout == "sample\tpath\tlabel\tsimilarity\n3\td.png\t\t0.9877\n"
+        assert "Like a.png" in found.stderr
+        assert json.loads(pretext("--json", "embeddings", "neighbors", "emb_1", "7").stdout) == near
+
+    def test_maps_them(self, script, client):
+        told = {"object": "embedding_map", "embedding_id": "emb_1", "dataset_id": None, "rows": 900, "explained": [0.5, 0.25]}
+        script.on("GET", "/v1/embeddings/emb_1/map", answer({**told, "data": [{"index": 1, "label": None, "x": 1.5, "y": -1}]}))
+        found = client.embeddings.map("emb_1", points=20)
+        assert (found.rows, found.explained, found.data[0].x, found.data[0].y) == (900, (0.5, 0.25), 1.5, -1)
+        assert script.seen[0].query == {"points": "20"}
+
+
 class TestAtOnce:
     def test_sends_files_and_bytes_in_one_form(self, script, client, pictures):
         script.on("POST", PATH, embedded([1, 2], [3, 4]))

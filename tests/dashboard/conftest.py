@@ -84,14 +84,16 @@ def told(running: Running) -> Told:
 
 @dataclass(frozen=True)
 class Compared:
-    """A second training, and an evaluation of the first one's model."""
+    """A second training, and an evaluation of the first one's model, and embeddings by it."""
 
     other_id: str
     """The second job; it trained by another task."""
-    model_id: str
-    """Of the first job."""
     evaluation_id: str
     """Of the first model."""
+    other_model_id: str
+    """Of the second job; nothing was done with it."""
+    embedding_id: str
+    """By the first model."""
 
 
 _PROTOCOLS = (
@@ -104,13 +106,19 @@ _PROTOCOLS = (
 @pytest.fixture(scope="session")
 def compared(running: Running) -> Compared:
     with Pretext(running.url, running.key) as client:
-        model_id = str(client.jobs.get(running.job_id).model_id)
         other = client.jobs.create(
             running.dataset_id, task="relative_position", encoder="tiny", epochs=1, batch_size=16, formats=[]
         )
-        evaluation = client.jobs.evaluate(model_id, running.dataset_id, protocols=_PROTOCOLS)
-        found = [client.jobs.wait(one.id, timeout=120, check=True) for one in (other, evaluation)]
-    return Compared(other.id, model_id, str(found[1].evaluation_id))
+        evaluation = client.jobs.evaluate(running.model_id, running.dataset_id, protocols=_PROTOCOLS)
+        embeddings = client.jobs.embed(running.model_id, running.dataset_id)
+        found = [client.jobs.wait(one.id, timeout=120, check=True) for one in (other, evaluation, embeddings)]
+    trained, evaluated, embedded = found
+    return Compared(
+        other_id=other.id,
+        evaluation_id=str(evaluated.evaluation_id),
+        other_model_id=str(trained.model_id),
+        embedding_id=str(embedded.embedding_id),
+    )
 
 
 def _write(path: Path, images, labels: list[str]) -> None:

@@ -43,7 +43,7 @@ class TestLabelReport:
         with Pretext(running.url, running.key) as client:
             found = client.evaluations.get(compared.evaluation_id)
         assert found.report is not None
-        page = open_page(f"/models/{compared.model_id}?evaluation={compared.evaluation_id}")
+        page = open_page(f"/models/{running.model_id}?evaluation={compared.evaluation_id}")
         expect(page.locator(".answer")).to_have_text(found.sentence.replace("`", ""))
 
         scratch = found.report["label_efficiency"]["points"][-1]["scratch"]
@@ -58,11 +58,11 @@ class TestLabelReport:
         expect(row.get_by_role("rowheader")).to_have_text(classes[0])
         expect(row.get_by_role("cell")).to_have_text(shares)
 
-    def test_the_code_that_loads_it_can_be_copied(self, open_page, compared: Compared):
-        page = open_page(f"/models/{compared.model_id}")
+    def test_the_code_that_loads_it_can_be_copied(self, open_page, running: Running):
+        page = open_page(f"/models/{running.model_id}")
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         page.get_by_role("button", name="Copy the code that loads it by the client").click()
         expect(page.locator("#said")).to_have_text("Copied")
-        assert f'models.load("{compared.model_id}")' in page.evaluate("navigator.clipboard.readText()")
+        assert f'models.load("{running.model_id}")' in page.evaluate("navigator.clipboard.readText()")
         page.get_by_text("Without the client").click()
         expect(page.get_by_role("region", name="the code that loads it without the client")).to_contain_text("load_file")

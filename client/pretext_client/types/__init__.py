@@ -8,7 +8,7 @@ from pretext_client.types.admin import AuditEntry, Key, Member, Project, Usage, 
 from pretext_client.types.base import Json, Trouble, Value
 from pretext_client.types.catalogue import Encoder, Task
 from pretext_client.types.datasets import Dataset, LabelConflict, Labelled, Refused, Report, Sample, UnmatchedLine, Upload
-from pretext_client.types.embeddings import Embedded, Embedding, OneEmbedding
+from pretext_client.types.embeddings import Embedded, Embedding, EmbeddingMap, MapPoint, Neighbor, Neighbors, OneEmbedding
 from pretext_client.types.estimates import CapableWorkers, Checkpoint, DiskEstimate, Estimate, MemoryEstimate, TimeEstimate
 from pretext_client.types.evaluations import Evaluation, LabelsSaved, Reference
 from pretext_client.types.jobs import Event, Job, Metric, Picture, Progress, Verdict
@@ -22,6 +22,7 @@ __all__ = [
     "DiskEstimate",
     "Embedded",
     "Embedding",
+    "EmbeddingMap",
     "Encoder",
     "Estimate",
     "Evaluation",
@@ -32,11 +33,14 @@ __all__ = [
     "LabelConflict",
     "Labelled",
     "LabelsSaved",
+    "MapPoint",
     "Member",
     "MemoryEstimate",
     "Metric",
     "Model",
     "ModelFile",
+    "Neighbor",
+    "Neighbors",
     "OneEmbedding",
     "Picture",
     "Progress",

@@ -55,3 +55,58 @@ class Embedded(Value):
     def vectors(self) -> list[tuple[float, ...]]:
         """The embeddings alone; `numpy.array` makes a matrix of them."""
         return [one.embedding for one in self.data]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbor(Value):
+    """A sample that is like another one."""
+
+    index: int
+    """Its place in the dataset, from 0: `datasets.thumbnail` shows it."""
+    path: str
+    """Its name in the archive."""
+    similarity: float
+    """Cosine of the angle between the two embeddings, -1 to 1."""
+    label: str | None = None
+    """Its class, if it had one when it was embedded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbors(Value):
+    """A sample, and those that an encoder finds the most like it."""
+
+    embedding_id: str
+    index: int
+    """The sample's place in the dataset, from 0."""
+    path: str
+    data: tuple[Neighbor, ...]
+    """The others, the most similar first."""
+    dataset_id: str | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapPoint(Value):
+    """A sample as a point of a plane."""
+
+    index: int
+    """Its place in the dataset, from 0."""
+    x: float
+    """Along the first principal component."""
+    y: float
+    """Along the second one."""
+    label: str | None = None
+    """Its class, if it had one when it was embedded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingMap(Value):
+    """The samples of a dataset as points of a plane, by their embeddings, each scaled to length 1."""
+
+    embedding_id: str
+    rows: int
+    """How many samples are embedded; the points are spread evenly over them."""
+    explained: tuple[float, ...]
+    """Shares of the variance along the first and the second principal component, 0 to 1."""
+    data: tuple[MapPoint, ...] = field(repr=False)
+    dataset_id: str | None = None

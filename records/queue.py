@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from celery import Celery
 from kombu.exceptions import OperationalError
+from kombu.transport.redis import Channel
 
 logger = logging.getLogger(__name__)
 
@@ -15,6 +16,9 @@ RUN_JOB = "pretext.run_job"
 QUEUE = "pretext"
 CUDA_QUEUE = "pretext.cuda"
 """Jobs that have to run on a GPU; only workers that have one listen here."""
+
+Channel.do_restore = False
+"""Messages that were taken when the broker was lost are not put back: they are hints, and kombu fails at it and ends the worker."""
 
 Wake = Callable[[str, str], None]
 """Called with a job's id and the device it needs, once the job is committed."""

@@ -1,8 +1,10 @@
 """What is computed on, set up for it, and told of it."""
 
+import contextlib
 import os
 import resource
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -44,8 +46,15 @@ def memory_taken(device: torch.device, dataset_bytes: int) -> dict[str, Any]:
     if device.type == "cuda":
         reserved, allocated = torch.cuda.max_memory_reserved(device), torch.cuda.max_memory_allocated(device)
         return {"device": "cuda", "peak_bytes": reserved, "allocated_bytes": allocated, "dataset_bytes": dataset_bytes}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux has it in KiB
-    return {"device": "cpu", "peak_bytes": peak, "dataset_bytes": dataset_bytes}
+    return {"device": "cpu", "peak_bytes": _peak(), "dataset_bytes": dataset_bytes}
+
+
+def _peak() -> int:
+    """The most bytes of this process that were in memory at once, without those of the one that started it."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # it outlives exec, so it may be that of the parent
 
 
 def environment(device: torch.device) -> dict[str, Any]:

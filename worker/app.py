@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 import warnings
 from typing import Any, Literal
 
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 _SPARE_THREADS = 2
 """For wake-ups that find no free slot: they are over at once, and must not wait behind jobs."""
+_ANEW_SECONDS = 2.0
 
 
 def build(settings: Settings, engine: Engine) -> Celery:
@@ -91,19 +93,20 @@ def run(settings: Settings) -> int:
     sender = Sender(settings, Database(settings.database))
     sender.start()
     queues = f"{QUEUE},{CUDA_QUEUE}" if device == "cuda" else QUEUE
-    worker = app.Worker(
-        hostname=f"{engine.worker_id}@{os.uname().nodename}",
-        pool="threads",
-        concurrency=engine.slots + _SPARE_THREADS,
-        queues=queues.split(","),
-        without_gossip=True,
-        without_mingle=True,
-        without_heartbeat=True,
-        loglevel=settings.log_level.upper(),
-        quiet=True,
-    )
     try:
-        worker.start()
+        return listen(
+            app,
+            engine,
+            hostname=f"{engine.worker_id}@{os.uname().nodename}",
+            pool="threads",
+            concurrency=engine.slots + _SPARE_THREADS,
+            queues=queues.split(","),
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+            loglevel=settings.log_level.upper(),
+            quiet=True,
+        )
     finally:
         engine.stop()
         sender.close()
@@ -113,4 +116,17 @@ def run(settings: Settings) -> int:
         if served is not None:
             served.close()
         tracing.close()
-    return int(worker.exitcode or 0)
+
+
+def listen(app: Celery, engine: Engine, **options: Any) -> int:
+    """Listen for wake-ups until the worker is told to stop; gives the exit status.
+
+    Celery gives up on some errors of a broker that it lost, and would end the worker with it; here it begins anew.
+    """
+    while True:
+        worker = app.Worker(**options)
+        worker.start()
+        if engine.stopped or not worker.exitcode:
+            return int(worker.exitcode or 0)
+        logger.error("Celery has given up listening for jobs, which the lines above have the reason of; it begins anew")
+        time.sleep(_ANEW_SECONDS)

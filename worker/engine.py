@@ -85,6 +85,11 @@ class Engine:
             return dict(self._running)
 
     @property
+    def stopped(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stopping.is_set()
+
+    @property
     def _told_slots(self) -> dict[str, int]:
         """What others may know of this worker: its lanes, and whether it embeds images at once."""
         return {**self._sizes, "embed": int(self._settings.embed_at_once)}

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from celery.worker.consumer import Consumer
+
 from launcher.main import main
 from records.blobs import LocalBlobs
 from records.states import JobState
@@ -16,16 +18,24 @@ from worker.attempt import Attempt
 
 POINTS = ("claimed", "decoding", "training", "checkpoint", "exporting", "storing", "committing", "committed")
 """In the order in which a job passes them."""
+LISTENING = "listening"
+"""Where no worker dies, but Celery fails as it can when it has lost its broker."""
 _STEP = 10
+
+
+def is_first_at(point: str) -> bool:
+    """Whether the point is chosen, and no worker has come there before."""
+    try:
+        (Path(os.environ["CHAOS_POINTS"]) / point).unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def die_at(point: str) -> None:
     """End here, unless another worker already has."""
-    try:
-        (Path(os.environ["CHAOS_POINTS"]) / point).unlink()
-    except FileNotFoundError:
-        return
-    os.kill(os.getpid(), signal.SIGKILL)
+    if is_first_at(point):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def told(event: dict[str, Any]) -> None:
@@ -50,7 +60,7 @@ def stored(key: str) -> None:
 def install() -> None:
     """Wrap what leads to the points. Nothing else of the worker is changed."""
     run, take, end = Attempt.run, Attempt._take, Attempt._end
-    put, delete = LocalBlobs.put, LocalBlobs.delete
+    put, delete, listen = LocalBlobs.put, LocalBlobs.delete, Consumer.start
 
     def running(self: Attempt) -> None:
         if "pretrain" in self._arguments:
@@ -77,6 +87,12 @@ def install() -> None:
             die_at("committed")
         delete(self, prefix)
 
+    def listening(self: Consumer) -> None:
+        if is_first_at(LISTENING):
+            raise AttributeError("'NoneType' object has no attribute 'hostname'")
+        listen(self)
+
+    Consumer.start = listening
     Attempt.run, Attempt._take, Attempt._end = running, taking, ending  # type: ignore[method-assign]
     LocalBlobs.put, LocalBlobs.delete = putting, deleting  # type: ignore[method-assign]
 

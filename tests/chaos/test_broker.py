@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.chaos.checks import all_trained, nothing_left_over
+from tests.chaos.mortal import LISTENING
 from tests.chaos.town import Town, until
 
 pytestmark = pytest.mark.timeout(300)
@@ -39,9 +40,9 @@ class TestBroker:
             if len(jobs) < 5:
                 submit("away")
             time.sleep(0.2)
-        assert town.client.jobs.get(jobs[-1]).state == "queued"
         town.start_broker()
         back = time.monotonic()
+        jobs.append(town.train(dataset_id).id)
         until(lambda: town.state(jobs[-1]) != "queued", 100)
         woken = time.monotonic() - back
         town.wait(*jobs)
@@ -51,3 +52,12 @@ class TestBroker:
         told = ", ".join(f"{seconds:.2f} s while it is {how}" for how, seconds in posts.items())
         print(f"\nbroker away for {away} s: longest POST {told}; workers woken {woken:.1f} s after it was back")
         assert max(posts.values()) < LONGEST_POST
+
+    def test_a_worker_in_which_celery_gives_up_listens_anew(self, make_town: Callable[..., Town]):
+        town = make_town(points=[LISTENING])
+        worker = town.start_worker()
+        until(lambda: "begins anew" in town.log("worker"))
+        until(lambda: "is ready" in town.log("worker"))
+        town.upload()
+        worker.terminate()
+        assert worker.wait(20) == 0

@@ -111,6 +111,7 @@ class TestSqlite:
             town.wait(post.json()["id"])
         print(f"\nSQLite locked for 9 s: GET {answers['read']:.2f} s, POST {post.status_code} after {answers['waited']:.1f} s")
 
+    @pytest.mark.usefixtures("at_length")
     def test_one_that_is_locked_for_longer_is_told(self, make_town: Callable[..., Town]):
         town = make_town()
         with _locked(Path(str(town.database.engine.url.database))):

@@ -237,6 +237,9 @@ class Rivals(PretextTask[Rotation]):
     def picture(self, images: Tensor) -> Picture:
         return Picture((Panel("shown", as_picture(images)),), "Two players.")
 
+    def preview(self, images: Tensor) -> tuple[Panel, ...]:
+        return self.picture(images).panels
+
     def optimizers(self) -> list[Optimizer]:
         return [SGD(player.parameters(), lr=0.01, momentum=0.9) for player in (self.encoder, self.rival)]
 

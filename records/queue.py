@@ -5,6 +5,8 @@ The message is a hint. If it is lost, a worker finds the job in the database a f
 
 import logging
 from collections.abc import Callable
+from queue import Full, Queue
+from threading import Lock, Thread
 
 from celery import Celery
 from kombu.exceptions import OperationalError
@@ -16,6 +18,9 @@ RUN_JOB = "pretext.run_job"
 QUEUE = "pretext"
 CUDA_QUEUE = "pretext.cuda"
 """Jobs that have to run on a GPU; only workers that have one listen here."""
+
+_MOST_WAITING = 1000
+"""Messages that wait for the broker; more are not sent."""
 
 Channel.do_restore = False
 """Messages that were taken when the broker was lost are not put back: they are hints, and kombu fails at it and ends the worker."""
@@ -52,13 +57,33 @@ def redis_url(broker: str) -> str:
 
 
 def waker(app: Celery) -> Wake:
-    """A function that wakes a worker for a job. A broker that is away is logged and no more: the job is safe in the database."""
+    """A function that wakes a worker for a job, and never waits for the broker: a thread of its own sends the messages.
+
+    A broker that is away is logged and no more: the job is safe in the database.
+    """
+    waiting: Queue[tuple[str, str]] = Queue(_MOST_WAITING)
+    starting = Lock()
+    sender: list[Thread] = []
+
+    def send_all() -> None:
+        while True:
+            job_id, device = waiting.get()
+            queue = CUDA_QUEUE if device == "cuda" else QUEUE
+            try:
+                app.send_task(RUN_JOB, args=[job_id], queue=queue, retry=False)
+            except (OperationalError, OSError) as error:
+                logger.warning("the broker is away (%s); a worker will find %s by itself", error, job_id)
+            except Exception:  # the thread has to go on: kombu fails in other ways too where it has lost its broker
+                logger.exception("no worker could be woken; one will find %s by itself", job_id)
 
     def wake(job_id: str, device: str) -> None:
-        queue = CUDA_QUEUE if device == "cuda" else QUEUE
+        with starting:  # at the first call: a thread does not outlive a fork
+            if not sender:
+                sender.append(Thread(target=send_all, name="waker", daemon=True))
+                sender[0].start()
         try:
-            app.send_task(RUN_JOB, args=[job_id], queue=queue, retry=False)
-        except (OperationalError, OSError) as error:
-            logger.warning("the broker is away (%s); a worker will find %s by itself", error, job_id)
+            waiting.put_nowait((job_id, device))
+        except Full:
+            logger.warning("%s messages wait for the broker already; a worker will find %s by itself", _MOST_WAITING, job_id)
 
     return wake

@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     ingest.add_argument("--filename", help="the name the source was uploaded under, if it is stored under another")
     ingest.add_argument("--kind", choices=["auto", "image", "video"], default="auto", help="what is in it (default: guessed)")
     ingest.add_argument("--limits", type=json.loads, default={}, help="JSON object that overrides single limits")
+    ingest.add_argument("--base", type=Path, help="folder with the shards of a dataset that has the files left out")
 
     pretrain = commands.add_parser("pretrain", help="train an encoder")
     pretrain.add_argument("spec", type=Path, help="JSON file with the spec; what it leaves open is resolved for the data")
@@ -84,7 +85,14 @@ def run(arguments: argparse.Namespace, events: Events, stop: StopRequest) -> Non
         from ssl_core.ingest import run_ingest
 
         run_ingest(
-            arguments.source, arguments.out, events, stop, filename=arguments.filename, kind=arguments.kind, limits=arguments.limits
+            arguments.source,
+            arguments.out,
+            events,
+            stop,
+            filename=arguments.filename,
+            kind=arguments.kind,
+            limits=arguments.limits,
+            base=arguments.base,
         )
     elif arguments.command == "evaluate":
         from ssl_core.evaluation import run_evaluate

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import anyio.to_thread
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 
 from api.changes import NamedChange
@@ -47,6 +48,12 @@ _FORM = {
                             "default": "auto",
                             "description": "What is in it. `auto`: guessed from the content. With `video`, a folder of numbered "
                             "images is a clip.",
+                        },
+                        "base_dataset_id": {
+                            "type": "string",
+                            "maxLength": 40,
+                            "description": "A dataset that has the files which the upload leaves out "
+                            "(see `GET /v1/datasets/{dataset_id}/files`).",
                         },
                         "file": {
                             "type": "string",
@@ -157,6 +164,30 @@ def read_report(
     dataset = datasets.reported(session, dataset_id)
     page = service.refused(services.blobs, dataset, after=after, limit=limit)
     return ReportOut(dataset_id=dataset.id, report=dataset.report or {}, refused=page)
+
+
+@router.get(
+    "/{dataset_id}/files",
+    summary="List the files, so as not to send them again",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/x-ndjson": {}}, "description": "A line for each file."}, **responses(401, 404, 409)},
+)
+def list_files(dataset_id: str, session: SessionDep, services: ServicesDep) -> StreamingResponse:
+    """Every file that is stored byte for byte as it came, a line of JSON each: `{"path", "bytes", "sha256", "sample"}`.
+
+    A later upload need not send them again: its `base_dataset_id` names this dataset, and it is a tar whose first member is called
+    `.pretext-unchanged` and has a line `{"path": "cat/1.jpg", "sample": 7, "before": 2}` for each file that is left out: its name
+    in the new dataset, whatever it was called before, the sample here that has its bytes, and how many of the tar's other members
+    it stands behind. A sample may be named once, and `before` never falls. The new dataset is the same as if all had been sent. It
+    does not depend on this one; only while it is ingested, this one cannot be deleted. Our client and the command do all that by
+    themselves.
+
+    Not listed, and so sent again: files of which something behind the image's end was left out, frames of clips, and all files of
+    datasets that are older than this call.
+    """
+    dataset = datasets.ready(session, dataset_id)
+    headers = {"Cache-Control": "private, no-cache"}
+    return StreamingResponse(service.files(services.blobs, dataset), media_type="application/x-ndjson", headers=headers)
 
 
 @router.get("/{dataset_id}/samples", summary="List the samples", responses=responses(401, 404, 409))

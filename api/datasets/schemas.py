@@ -15,6 +15,7 @@ _EXAMPLE: JsonValue = {
     "state": "ready",
     "filename": "pictures.zip",
     "bytes": 1048576,
+    "base_dataset_id": None,
     "kind": "image",
     "images": 2000,
     "videos": None,
@@ -42,6 +43,8 @@ class DatasetIn(BaseModel):
     """Default: the name of the file."""
     kind: Literal["auto", "image", "video"] = "auto"
     """What is in it. `auto`: guessed from the content. With `video`, a folder of numbered images is a clip."""
+    base_dataset_id: str | None = Field(default=None, max_length=40)
+    """A dataset that has the files which the upload leaves out (see `GET /v1/datasets/{dataset_id}/files`)."""
     metadata: MetadataIn | None = None
     """Your own notes. Default: those of the upload."""
 
@@ -63,6 +66,8 @@ class DatasetOut(Resource):
     """Name of the uploaded file."""
     bytes: int
     """Size of the upload, in bytes."""
+    base_dataset_id: str | None
+    """The dataset that the files which the upload left out were taken from. It may be gone by now."""
     kind: Literal["image", "video"] | None
     """What it is of; none until that is found out."""
     images: int | None
@@ -101,6 +106,7 @@ class DatasetOut(Resource):
                 "state": dataset.state,
                 "filename": dataset.filename,
                 "bytes": dataset.upload_bytes,
+                "base_dataset_id": dataset.base_dataset_id,
                 "kind": dataset.kind,
                 "images": None if dataset.kind == "video" else dataset.images,
                 "videos": dataset.images if dataset.kind == "video" else None,

@@ -1,6 +1,7 @@
 """The rules of datasets."""
 
 import json
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -42,9 +43,11 @@ def create(services: Services, dataset_id: str, form: Form, idempotency_key: str
         metadata = parsed(form.fields.get("metadata"))
         kind = _kind(form.fields.get("kind", "auto"))
         with services.database.write() as session:
-            known = datasets.replayed(session, idempotency_key, sha256)
+            base_id = form.fields.get("base_dataset_id") or None
+            known = datasets.replayed(session, idempotency_key, sha256, base_dataset_id=base_id)
             if known is None:
-                check_quota(session, form.blob.size)
+                base = _base(session, base_id)
+                check_quota(session, form.blob.size + bytes_of(base))
                 dataset = datasets.create(
                     session,
                     dataset_id=dataset_id,
@@ -53,6 +56,7 @@ def create(services: Services, dataset_id: str, form: Form, idempotency_key: str
                     upload=(key, form.blob.size, sha256),
                     metadata=metadata,
                     kind=kind,
+                    base=base,
                     idempotency_key=idempotency_key,
                 )
                 assert dataset.job_id is not None
@@ -65,6 +69,16 @@ def create(services: Services, dataset_id: str, form: Form, idempotency_key: str
     return known
 
 
+def _base(session: Session, dataset_id: str | None) -> Dataset | None:
+    """The dataset that has the files which an upload leaves out; it cannot be deleted before they are copied."""
+    return None if dataset_id is None else datasets.to_work_on(session, dataset_id, param="base_dataset_id")
+
+
+def bytes_of(base: Dataset | None) -> int:
+    """The most that an upload can take from a dataset."""
+    return 0 if base is None else sum(shard["bytes"] for shard in base.shards or [])
+
+
 def _name(given: str) -> str:
     if len(given) > _LONGEST_NAME:
         raise InvalidError(f"a name may have up to {_LONGEST_NAME} characters, and this one has {len(given)}", param="name")
@@ -75,12 +89,12 @@ def create_of_upload(services: Services, dataset_id: str, wanted: DatasetIn, ide
     """Make a dataset of a resumable upload that is complete, and queue its ingest. No byte is copied.
 
     Raises:
-        NotFoundError: there is no such upload.
-        ConflictError: it is not complete, or was made a dataset already.
+        NotFoundError: there is no such upload, or no such base.
+        ConflictError: it is not complete, or was made a dataset already; or the base is not ready.
         LockedError: a request sends bytes to it at the moment.
     """
     with services.database.read() as session:
-        known = datasets.replayed(session, idempotency_key, upload_id=wanted.upload_id)
+        known = datasets.replayed(session, idempotency_key, upload_id=wanted.upload_id, base_dataset_id=wanted.base_dataset_id)
         if known is not None:
             return known
         uploads.live(session, wanted.upload_id, param="upload_id")
@@ -94,9 +108,12 @@ def create_of_upload(services: Services, dataset_id: str, wanted: DatasetIn, ide
 
 def _of_held(services: Services, session: Session, dataset_id: str, wanted: DatasetIn, idempotency_key: str | None) -> Dataset:
     """The upload keeps its name for the bytes until the dataset is committed, so that a crash in between loses nothing."""
-    known = datasets.replayed(session, idempotency_key, upload_id=wanted.upload_id)
+    known = datasets.replayed(session, idempotency_key, upload_id=wanted.upload_id, base_dataset_id=wanted.base_dataset_id)
     if known is not None:
         return known
+    base = _base(session, wanted.base_dataset_id)
+    if base is not None:
+        check_quota(session, bytes_of(base))  # those of the upload are counted already
     upload = uploads.live(session, wanted.upload_id, param="upload_id")
     here = offset_of(services, upload)
     if here < upload.bytes:
@@ -113,6 +130,7 @@ def _of_held(services: Services, session: Session, dataset_id: str, wanted: Data
         metadata=upload.notes if wanted.metadata is None else wanted.metadata,
         kind=None if wanted.kind == "auto" else wanted.kind,
         upload_id=upload.id,
+        base=base,
         idempotency_key=idempotency_key,
     )
     upload.dataset_id = dataset.id
@@ -128,6 +146,15 @@ def _kind(text: str) -> str | None:
     if text not in {"auto", "image", "video"}:
         raise InvalidError(f"`kind` is auto, image or video, not {text!r:.40}", param="kind")
     return None if text == "auto" else text
+
+
+def files(blobs: Blobs, dataset: Dataset) -> Iterator[bytes]:
+    """The list of files, in pieces."""
+    if dataset.files_key is None:
+        return
+    with blobs.path(dataset.files_key).open("rb") as file:
+        while piece := file.read(1 << 18):
+            yield piece
 
 
 def refused(blobs: Blobs, dataset: Dataset, *, after: int, limit: int) -> Page[RefusedMember]:

@@ -96,5 +96,11 @@ def _ingest_again(session: Session, job: Job, made: Job) -> None:
     dataset = datasets.get(session, job.dataset_id)
     if dataset.upload_key is None or dataset.state == "ready":
         raise ConflictError(f"{dataset.id} has no upload to be ingested any more; upload it again")
+    if dataset.base_dataset_id is not None:
+        try:
+            datasets.to_work_on(session, dataset.base_dataset_id)
+        except NotFoundError as error:
+            told = f"{dataset.base_dataset_id}, which has the files that the upload left out, was deleted; upload everything again"
+            raise ConflictError(told) from error
     dataset.state, dataset.error, dataset.job_id = "ingesting", None, made.id
     dataset.report = dataset.refused = None

@@ -154,6 +154,8 @@ class IngestSpec(Resource):
 
     filename: str
     """Name of the uploaded file."""
+    base_dataset_id: str | None = None
+    """The dataset that has the files which the upload left out."""
 
 
 _SPECS: dict[str, type[BaseModel]] = {

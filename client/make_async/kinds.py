@@ -13,7 +13,7 @@ BY_HAND = {"http", "async_http"}
 FIRST = {"bound", "client"}
 """Sources that do not import `Http` for their functions' sake."""
 Kind = Literal["plain", "waits", "iterates", "enters"]
-RESPONSE = {"iter_bytes": ("aiter_bytes", "iterates"), "read": ("aread", "waits")}
+RESPONSE = {"iter_bytes": ("aiter_bytes", "iterates"), "iter_lines": ("aiter_lines", "iterates"), "read": ("aread", "waits")}
 HTTP: dict[str, Kind] = dict.fromkeys(("json", "value", "headers", "close", "sleep", "work"), "waits")
 HTTP |= {"pages": "iterates", "some": "iterates", "stream": "enters"}
 ITERATOR = "Iterator"

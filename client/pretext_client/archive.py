@@ -26,6 +26,8 @@ class Member:
     """Bytes."""
     modified: int = 0
     """When it was changed last, in nanoseconds. It does not go into the archive; it tells whether the file is still the same."""
+    content: bytes | None = None
+    """What is in it, of a member that is no file."""
 
     def header(self) -> bytes:
         """What stands before its bytes. Owners, times and modes are left out: they are nobody's business at the server."""
@@ -111,7 +113,7 @@ def tar(found: Sequence[Member], start: int = 0, ends: Sequence[int] | None = No
         yield header[start:]
         start = max(0, start - len(header))
         if start < member.size or not member.size:
-            yield from content(member.path, member.size, start)
+            yield from content(member.path, member.size, start) if member.content is None else [member.content[start:]]
         start = max(0, start - member.size)
         yield bytes(-member.size % _BLOCK)[start:]
         start = 0

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pretext_client import completing
 from pretext_client.bound import Dataset
 from pretext_client.cli_labels import label, labels
 from pretext_client.cli_notes import Metadata, WithMetadata, notes
@@ -39,13 +40,35 @@ def upload(
         Kind, typer.Option(help="What is in it. auto: guessed; with video, a folder of numbered images is a clip.")
     ] = Kind.auto,
     metadata: Metadata = None,
+    reuse: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATASET",
+            help="Do not send files that this dataset has. Default: the newest of the same name, if there is one.",
+            autocompletion=completing.datasets,
+        ),
+    ] = None,
+    whole: Annotated[bool, typer.Option("--whole", help="Send every file, whatever the server has.")] = False,
     wait: Annotated[bool, typer.Option(help="Wait until every image or video is checked.")] = True,
 ) -> None:
-    """Upload images or videos. No labels and no class folders are needed."""
+    """Upload images or videos. No labels and no class folders are needed.
+
+    Of a folder that was uploaded before, only what is new or changed is sent.
+    """
     with session(context) as run:
         run.interrupted = "Stopped. Of a large upload the server keeps what has arrived: the same command goes on from there."
         source = path[0] if len(path) == 1 else path
-        dataset = upload_with_bar(run.client, source, run.output.err, name=name, kind=kind.value, metadata=notes(metadata))
+        if whole and reuse is not None:
+            raise typer.BadParameter("--whole sends every file, and --reuse leaves some out; give one of them")
+        dataset = upload_with_bar(
+            run.client,
+            source,
+            run.output.err,
+            name=name,
+            kind=kind.value,
+            metadata=notes(metadata),
+            reuse=not whole if reuse is None else reuse,
+        )
         _tell(run, ingested(run, dataset) if wait else dataset)
 
 

@@ -11,11 +11,12 @@ from urllib.parse import quote
 
 from pretext_client.bound import Dataset
 from pretext_client.changes import Notes, change, narrowed
-from pretext_client.errors import JobFailed, NotFound, PretextError, TransferFailed
+from pretext_client.errors import Conflict, InvalidRequest, JobFailed, NotFound, PretextError, TransferFailed
 from pretext_client.http import Call, Http
 from pretext_client.jobs import Jobs
 from pretext_client.tus import RESUMABLE_BYTES, NotTakenError, Transfer
 from pretext_client.types import Job, Labelled, Refused, Report, Sample
+from pretext_client.unchanged import Known, OnCompare
 from pretext_client.upload import OnBytes, Payload, Source, form, payload
 
 _PATH = "/v1/datasets"
@@ -35,7 +36,9 @@ class Datasets:
         name: str | None = None,
         kind: str = "auto",
         metadata: Mapping[str, str] | None = None,
+        reuse: bool | str = True,
         on_progress: OnBytes | None = None,
+        on_compare: OnCompare | None = None,
     ) -> Dataset:
         """Upload images or videos. The dataset is `ingesting` at first; `wait` waits until it is ready.
 
@@ -45,28 +48,83 @@ class Datasets:
         What is larger than some megabytes goes over in parts: where the connection breaks or the server is restarted, it goes on
         from there, at once or when the same is uploaded again later, also by another process of the same user.
 
+        Of a folder, files that an earlier dataset has byte for byte are not sent again, also where they were renamed or moved; the
+        server takes them from there. The new dataset is the same as if all had been sent, and does not depend on the earlier one.
+
         Args:
             source: an archive (zip, tar, tar.gz, tar.zst) or a single image or video, sent as it is; or a folder, or several files
                 and folders, sent as a tar. Hidden files and symbolic links are left out. No labels and no class folders are needed.
             name: default: the name of the file or folder.
             kind: `image`, `video`, or `auto`, which looks what is there. As `video`, a folder of numbered images is a clip.
             metadata: your own notes.
+            reuse: the id or name of the dataset to compare with; True: the newest of the same name, if there is any; False: send
+                everything.
             on_progress: is called with the bytes sent, and the bytes in all.
+            on_compare: is called with a `Comparison` after each file that was compared.
 
         Raises:
-            TransferFailed: a file cannot be read, or changed its size meanwhile.
+            TransferFailed: a file cannot be read, or changed its size meanwhile; or there are no files to compare.
             ApiError: the server refuses the upload, because it is too large for instance.
             ConnectionFailed: the server cannot be reached.
         """
         found = self._http.work(payload, source)
         name = name or found.title
+        known = self._known(found, name, reuse)
+        if known is not None:
+            fewer = self._http.work(known.without, found, on_compare)
+            if fewer is not found:
+                try:
+                    return self._send(fewer, name, kind, metadata, known.dataset.id, on_progress)
+                except (NotFound, Conflict, InvalidRequest) as error:
+                    if error.param != "base_dataset_id":
+                        raise  # else the dataset was deleted meanwhile
+        return self._send(found, name, kind, metadata, None, on_progress)
+
+    def _known(self, found: Payload, name: str | None, reuse: bool | str) -> Known | None:
+        """The files of the dataset that an upload is compared with."""
+        if isinstance(reuse, str):
+            if not found.members:
+                raise TransferFailed(
+                    f"{found.name} is sent as it is, and only the files of a folder can be compared; give a folder"
+                )
+            base: Dataset | None = self.find(reuse)
+        else:
+            base = self._newest(name) if reuse and found.members else None
+        if base is None:
+            return None
+        known = Known(base)
+        try:
+            with self._http.stream(Call("GET", f"{_path(base.id)}/files")) as answer:
+                for line in answer.iter_lines():
+                    known.add([line])
+        except NotFound:  # a server that does not have these lists, or the dataset was deleted
+            if isinstance(reuse, str):
+                raise
+            return None
+        return known
+
+    def _newest(self, name: str | None) -> Dataset | None:
+        for one in self.list(name=name, state="ready", limit=1):
+            return one
+        return None
+
+    def _send(
+        self,
+        found: Payload,
+        name: str | None,
+        kind: str,
+        metadata: Mapping[str, str] | None,
+        base_id: str | None,
+        on_progress: OnBytes | None,
+    ) -> Dataset:
         fields = {
             "name": name,
             "kind": None if kind == "auto" else kind,
             "metadata": json.dumps(dict(metadata)) if metadata else None,
+            "base_dataset_id": base_id,
         }
         if found.size > RESUMABLE_BYTES:
-            wanted = {"name": name, "kind": kind, "metadata": dict(metadata or {})}
+            wanted = {"name": name, "kind": kind, "metadata": dict(metadata or {}), "base_dataset_id": base_id}
             made = self._resumable(found, {key: value for key, value in wanted.items() if value}, on_progress)
             if made is not None:
                 return made
@@ -81,7 +139,12 @@ class Datasets:
         except NotTakenError:
             return None
         body = {"upload_id": unfinished.upload_id, **wanted}
-        made = self._http.value(Call("POST", _PATH, headers={"Idempotency-Key": unfinished.key}, json=body), Dataset)
+        try:
+            made = self._http.value(Call("POST", _PATH, headers={"Idempotency-Key": unfinished.key}, json=body), Dataset)
+        except (NotFound, Conflict, InvalidRequest) as error:
+            if error.param == "base_dataset_id":
+                transfer.drop()
+            raise
         transfer.made()
         return made
 

@@ -18,6 +18,7 @@ from pretext_client.bound import Dataset, Job, Model
 from pretext_client.client import Pretext
 from pretext_client.shown import bytes_, duration, harmless, spark
 from pretext_client.types import Event, Progress
+from pretext_client.unchanged import Comparison
 from pretext_client.upload import Source
 
 _LINE_SECONDS = 5
@@ -157,10 +158,22 @@ def upload_with_bar(
     name: str | None = None,
     kind: str = "auto",
     metadata: Mapping[str, str] | None = None,
+    reuse: bool | str = True,
 ) -> Dataset:
     """Upload images behind a bar. Raises what `datasets.upload` does."""
     with meter(console) as shown:
-        return client.datasets.upload(source, name=name, kind=kind, metadata=metadata, on_progress=ByteRate(shown, "Uploading"))
+
+        def compared(so_far: Comparison) -> None:
+            shown.show("Comparing", so_far.compared, so_far.files, f"{so_far.compared:,} of {so_far.files:,} files")
+            if so_far.compared == so_far.files and so_far.unchanged:
+                since = harmless(f"{so_far.dataset.name} ({so_far.dataset.id})")
+                told = f"{so_far.unchanged:,} of {so_far.files:,} files ({bytes_(so_far.bytes)}) are in {since} already"
+                shown.say(f"{told}: not sent again")
+
+        rate = ByteRate(shown, "Uploading")
+        return client.datasets.upload(
+            source, name=name, kind=kind, metadata=metadata, reuse=reuse, on_progress=rate, on_compare=compared
+        )
 
 
 def model_with_bar(

@@ -79,6 +79,12 @@ class Transfer:
         """What was to be made of the upload is made."""
         self._memory.forget()
 
+    def drop(self) -> None:
+        """Nothing can be made of the upload: have the server throw it away."""
+        if self._unfinished is not None:
+            self._http.json(Call("DELETE", _path(self._unfinished), headers=TUS))
+        self._memory.forget()
+
     def _begun(self) -> tuple[Unfinished, int]:
         """The upload and how much of it is at the server: the one that was begun before, else a new one."""
         if self._unfinished is not None:

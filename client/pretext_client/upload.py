@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -29,6 +29,8 @@ class Payload:
     """Tells it from everything else, and from itself when a file has changed."""
     title: str | None = None
     """What people call it, if that is not the name."""
+    members: Sequence[archive.Member] = ()
+    """The files, if it is an archive that is made while it is sent."""
 
 
 def form(source: Source | Iterable[Source] | Payload, fields: Mapping[str, str], on_progress: OnBytes | None = None) -> Body:
@@ -78,15 +80,21 @@ def payload(source: Source | Iterable[Source]) -> Payload:
     else:
         paths, name = [Path(one) for one in source], "images"
     found = archive.members(paths)
+    return packed(found, name)
+
+
+def packed(found: Sequence[archive.Member], title: str) -> Payload:
+    """What an upload of these files sends."""
     ends = archive.ends_of(found)
-    return Payload(f"{name}.tar", archive.size(found), lambda start: archive.tar(found, start, ends), _fingerprint(found), name)
+    size, fingerprint = archive.size(found), _fingerprint(found)
+    return Payload(f"{title}.tar", size, lambda start: archive.tar(found, start, ends), fingerprint, title, found)
 
 
 def _fingerprint(found: Iterable[archive.Member]) -> str:
     digest = sha256()
     for member in found:
         told = f"{member.path.resolve()}\0{member.name}\0{member.size}\0{member.modified}\n"
-        digest.update(told.encode("utf-8", "surrogateescape"))
+        digest.update(told.encode("utf-8", "surrogateescape") + (member.content or b""))
     return digest.hexdigest()
 
 

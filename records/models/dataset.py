@@ -30,6 +30,8 @@ class Dataset(Owned, Base):
     """None if it came as a resumable upload, whose parts no single process may have seen."""
     upload_id: Mapped[str | None] = mapped_column(String(40))
     """The resumable upload that it was made of."""
+    base_dataset_id: Mapped[str | None] = mapped_column(String(40))
+    """The dataset that files which the upload left out were taken from. It may be gone by now."""
     upload_key: Mapped[str | None] = mapped_column(String(200))
     """Blob with the upload as it came; none once it is ingested."""
     kind: Mapped[str | None] = mapped_column(String(8))
@@ -50,6 +52,8 @@ class Dataset(Owned, Base):
     report: Mapped[dict[str, Any] | None] = mapped_column(Json)
     refused_key: Mapped[str | None] = mapped_column(String(200))
     """Blob with the refused members, one JSON object a line."""
+    files_key: Mapped[str | None] = mapped_column(String(200))
+    """Blob with the files that are stored as they came, one JSON object a line. Older datasets have none."""
     error: Mapped[dict[str, Any] | None] = mapped_column(Json)
     job_id: Mapped[str | None] = mapped_column(String(40))
     """The job that ingests it."""

@@ -21,10 +21,11 @@ def create(
     idempotency_key: str | None,
     kind: str | None = None,
     upload_id: str | None = None,
+    base: Dataset | None = None,
 ) -> Dataset:
     """Make a dataset of an upload, and the job that ingests it, for the kind if it is known.
 
-    `upload` is its blob's key, its bytes, and its SHA-256 if that is known.
+    `upload` is its blob's key, its bytes, and its SHA-256 if that is known. `base` has the files that it leaves out.
     """
     key, size, sha256 = upload
     dataset = Dataset(
@@ -37,24 +38,29 @@ def create(
         upload_bytes=size,
         upload_sha256=sha256,
         upload_id=upload_id,
+        base_dataset_id=None if base is None else base.id,
         meta=metadata,
         idempotency_key=idempotency_key,
         created_at=now(session),
     )
     session.add(dataset)
     session.flush()
-    dataset.job_id = jobs.create(session, kind="ingest", dataset_id=dataset_id, spec={"filename": filename}).id
+    spec = {"filename": filename} if base is None else {"filename": filename, "base_dataset_id": base.id}
+    dataset.job_id = jobs.create(session, kind="ingest", dataset_id=dataset_id, spec=spec).id
     return dataset
 
 
-def replayed(session: Session, key: str | None, sha256: str | None = None, upload_id: str | None = None) -> Dataset | None:
+def replayed(
+    session: Session, key: str | None, sha256: str | None = None, upload_id: str | None = None, base_dataset_id: str | None = None
+) -> Dataset | None:
     """The dataset that an earlier upload with this idempotency key made.
 
     Raises:
-        IdempotencyError: that upload had other content.
+        IdempotencyError: that upload had other content, or left out files of another dataset.
     """
     dataset = session.scalar(select(Dataset).where(Dataset.idempotency_key == key)) if key else None
-    if dataset is not None and (dataset.upload_sha256, dataset.upload_id) != (sha256, upload_id):
+    wanted = (sha256, upload_id, base_dataset_id)
+    if dataset is not None and (dataset.upload_sha256, dataset.upload_id, dataset.base_dataset_id) != wanted:
         raise IdempotencyError
     return dataset
 

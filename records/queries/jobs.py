@@ -179,8 +179,12 @@ def _go_to(session: Session, job: Job, state: JobState) -> None:
 
 
 def active_on(session: Session, dataset_id: str) -> list[Job]:
-    """The jobs that still need a dataset, now or for the evaluation that follows."""
-    on_it = or_(Job.dataset_id == dataset_id, Job.evaluate["dataset_id"].as_string() == dataset_id)
+    """The jobs that still need a dataset: now, for the evaluation that follows, or for files that an upload has left out."""
+    on_it = or_(
+        Job.dataset_id == dataset_id,
+        Job.evaluate["dataset_id"].as_string() == dataset_id,
+        Job.spec["base_dataset_id"].as_string() == dataset_id,
+    )
     return list(session.scalars(select(Job).where(on_it, Job.state.in_(ACTIVE)).order_by(Job.id)))
 
 

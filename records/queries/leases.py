@@ -158,7 +158,10 @@ def write_down(
 
 
 def end(session: Session, job: Job, state: JobState, *, error: dict[str, Any] | None = None, **more: Any) -> None:
-    """End a job, or put it back in the queue. `job` was read by `hold` in this transaction."""
+    """End a job, or put it back in the queue. `job` was read by `hold` in this transaction.
+
+    A dataset that it should have ingested has failed, then, unless the job has succeeded.
+    """
     seconds: float | None = None
     if job.claimed_at is not None:
         # A worker that was lost is taken to have worked as long as its lease lasted.
@@ -172,6 +175,8 @@ def end(session: Session, job: Job, state: JobState, *, error: dict[str, Any] | 
     if state in ENDED:
         job.finished_at = now(session)
         job.error = error
+        if state != JobState.SUCCEEDED:
+            ingests.fail(session, job, error)
     session.flush()
     told = {**more, "error": error}
     events.state(session, job, **{name: value for name, value in told.items() if value is not None})
@@ -185,13 +190,11 @@ def reap(session: Session, *, max_failures: int) -> list[str]:
     again = []
     for job in session.scalars(lost):
         if job.state == JobState.CANCELLING:
-            ingests.fail(session, job, None)
             job.checkpoints = []
             end(session, job, JobState.CANCELLED, reason=LOST)
         elif job.failures + 1 >= max_failures:
             job.failures += 1
             error = too_many_failures(job.failures)
-            ingests.fail(session, job, error)
             end(session, job, JobState.FAILED, error=error, reason=LOST)
         elif job.state == JobState.PAUSING:
             end(session, job, JobState.PAUSED, reason=LOST)

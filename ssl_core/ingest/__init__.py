@@ -17,6 +17,7 @@ from ssl_core.images import ImageError
 from ssl_core.ingest.archives import Source, open_source
 from ssl_core.ingest.checks import Batch, CheckedVideo, Checker, Result
 from ssl_core.ingest.entries import DamagedError, Entry, check_total
+from ssl_core.ingest.files import FileList
 from ssl_core.ingest.frames import Clips, clip_of, packed
 from ssl_core.ingest.kinds import Guess, Kind
 from ssl_core.ingest.labels import Folders, Labelling, find_labels
@@ -25,6 +26,7 @@ from ssl_core.ingest.names import is_clutter, printable, refusal_of
 from ssl_core.ingest.refusal import Refusal
 from ssl_core.ingest.report import Report
 from ssl_core.ingest.shards import Row, ShardWriter, VideoRow
+from ssl_core.ingest.unchanged import completed
 from ssl_core.process import StopRequest
 from ssl_core.videos import HEAD, SUFFIXES, is_video, kind_of
 
@@ -56,8 +58,9 @@ def run_ingest(
     filename: str | None = None,
     kind: Literal["auto", "image", "video"] = "auto",
     limits: dict[str, Any] | None = None,
+    base: Path | None = None,
 ) -> dict[str, Any]:
-    """Check every member of a source and write the images or videos to `out`, with `report.json` and `refused.jsonl`.
+    """Check every member of a source and write the images or videos to `out`, with a report and lists of the refused and the taken.
 
     Args:
         source: archive, folder or single file.
@@ -67,6 +70,7 @@ def run_ingest(
         filename: the name that the source was uploaded under.
         kind: what is in it; by default guessed from the content.
         limits: overrides of single limits.
+        base: folder with the shards of an earlier dataset, if the source leaves out files that it has; see `unchanged`.
 
     Returns:
         The report.
@@ -80,7 +84,9 @@ def run_ingest(
     except ValidationError as error:
         raise UserError("invalid_limits", f"--limits: {error}") from error
     try:
-        return _ingest(open_source(source, filename or source.name, bounds), out, events, stop, bounds, kind)
+        opened = open_source(source, filename or source.name, bounds)
+        whole = opened if base is None else completed(opened, base, out, bounds, stop)
+        return _ingest(whole, out, events, stop, bounds, kind)
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
@@ -104,13 +110,14 @@ def _ingest(
         )
         raise UserError("disk_full", message)
     with Report(out, scan.kind) as report:
-        with ShardWriter(out, scan.labelling.names, splits=scan.labelling.has_splits, kind=scan.kind) as writer:
-            _read_all(source, scan, report, writer, events=events, stop=stop, limits=limits)
+        shards = ShardWriter(out, scan.labelling.names, splits=scan.labelling.has_splits, kind=scan.kind)
+        with shards as writer, FileList(out) as files:
+            _read_all(source, scan, report, _Taken(scan, report, writer, files), events=events, stop=stop, limits=limits)
         told = report.finish(scan.labelling, writer.shards)
     if not report.images:
         raise _no_images(source, scan, report)
-    shards = [shard["name"] for shard in told["shards"]]
-    events.emit("result", report=str(out / "report.json"), shards=shards, images=report.images, refused=told["refused"])
+    names = [shard["name"] for shard in told["shards"]]
+    events.emit("result", report=str(out / "report.json"), shards=names, images=report.images, refused=told["refused"])
     return told
 
 
@@ -164,7 +171,7 @@ def _read_all(
     source: Source,
     scan: _Scan,
     report: Report,
-    writer: ShardWriter,
+    taken: "_Taken",
     *,
     events: Events,
     stop: StopRequest,
@@ -180,7 +187,7 @@ def _read_all(
         for batch, results in checker.run(_batches(source, scan, report, stop, limits)):
             _stop_if_asked(stop)
             for name, content, result in zip(batch.names, batch.contents, results, strict=True):
-                _take(name, content, result, scan.labelling, report, writer)
+                taken.add(name, content, result)
             checked += len(results)
             if ticker.due():
                 rate = checked / (time.monotonic() - started)
@@ -192,19 +199,34 @@ def _read_all(
         checker.close()
 
 
-def _take(name: str, content: bytes, result: Result, labelling: Labelling, report: Report, writer: ShardWriter) -> None:
-    if isinstance(result, Refusal):
-        report.refuse(name, result)
-        return
-    label, split = labelling.of(name)
-    if isinstance(result, CheckedVideo):
-        writer.add_video(VideoRow(content, printable(name), result.facts, result.preview, label, split))
-        report.take_video(name, result, len(content), label, split)
-    else:
-        image = content if result.end == len(content) else content[: result.end]
-        writer.add(Row(image, printable(name), result.width, result.height, label, split))
-        report.take(result, len(image), label, split)
-        report.left_out(len(content) - len(image))
+class _Taken:
+    """Where every file goes that was checked: the good ones into the shards, all into the report."""
+
+    def __init__(self, scan: _Scan, report: Report, writer: ShardWriter, files: FileList) -> None:
+        self._scan = scan
+        self._report = report
+        self._writer = writer
+        self._files = files
+
+    def add(self, name: str, content: bytes, result: Result) -> None:
+        """Take a file, or note why it is not taken."""
+        if isinstance(result, Refusal):
+            self._report.refuse(name, result)
+            return
+        sample = self._report.images
+        label, split = self._scan.labelling.of(name)
+        if isinstance(result, CheckedVideo):
+            self._writer.add_video(VideoRow(content, printable(name), result.facts, result.preview, label, split))
+            self._report.take_video(name, result, len(content), label, split)
+            as_it_came = self._scan.clips is None or name not in self._scan.clips
+        else:
+            as_it_came = result.end == len(content)
+            image = content if as_it_came else content[: result.end]
+            self._writer.add(Row(image, printable(name), result.width, result.height, label, split))
+            self._report.take(result, len(image), label, split)
+            self._report.left_out(len(content) - len(image))
+        if as_it_came:
+            self._files.add(name, len(content), result.digest, sample)
 
 
 def _batches(source: Source, scan: _Scan, report: Report, stop: StopRequest, limits: Limits) -> Iterator[Batch]:

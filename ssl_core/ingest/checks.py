@@ -22,8 +22,6 @@ from ssl_core.ingest.refusal import Refusal
 from ssl_core.process import die_with
 from ssl_core.videos import HEAD, VideoFacts, inspect_video, kind_of, load_decoders
 
-DIGEST_BYTES = 16
-"""Of a SHA-256; enough that two different images never share one by chance."""
 _MOST_BYTES = 512 << 20
 """Of images under way; many small ones never come near it, a few of the largest do."""
 _SECONDS_TO_KILL = 2.0
@@ -38,7 +36,7 @@ class Checked(NamedTuple):
     width: int
     height: int
     digest: bytes
-    """Of what is stored of it."""
+    """SHA-256 of what is stored of it."""
     end: int
     """Bytes of the image; what the file has behind them is not stored."""
 
@@ -50,6 +48,7 @@ class CheckedVideo(NamedTuple):
     preview: bytes
     """An animated WebP."""
     digest: bytes
+    """SHA-256 of the file."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def check_video(content: bytes, limits: Limits) -> CheckedVideo:
         ImageError: it is no usable video.
     """
     facts, preview = inspect_video(content, max_pixels=limits.max_frame_pixels, max_frames=limits.max_frames)
-    return CheckedVideo(facts, preview, sha256(content).digest()[:DIGEST_BYTES])
+    return CheckedVideo(facts, preview, sha256(content).digest())
 
 
 def check(content: bytes, max_pixels: int) -> Checked:
@@ -87,7 +86,7 @@ def check(content: bytes, max_pixels: int) -> Checked:
     end = end_of(content)
     image = content if end is None or end == len(content) else content[:end]
     facts = inspect(image, max_pixels=max_pixels)
-    return Checked(facts.format, facts.mode, facts.width, facts.height, sha256(image).digest()[:DIGEST_BYTES], len(image))
+    return Checked(facts.format, facts.mode, facts.width, facts.height, sha256(image).digest(), len(image))
 
 
 def cores() -> int:

@@ -13,6 +13,8 @@ class Limits(Spec):
 
     max_members: int = Field(default=5_000_000, ge=1)
     """Most members of an archive."""
+    max_list_bytes: int = Field(default=512 << 20, ge=1)
+    """Longest list of files that an upload leaves out, in bytes."""
     max_member_bytes: int = Field(default=256 << 20, ge=1)
     """Largest member, unpacked, in bytes. A larger one is refused by itself."""
     max_total_bytes: int = Field(default=1 << 40, ge=1)

@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from ssl_core.ingest.checks import DIGEST_BYTES, Checked, CheckedVideo
+from ssl_core.ingest.checks import Checked, CheckedVideo
 from ssl_core.ingest.kinds import Kind
 from ssl_core.ingest.labels import Labelling
 from ssl_core.ingest.names import printable
@@ -25,6 +25,8 @@ from ssl_core.videos import VideoFacts
 
 _EXAMPLES = 20
 _SIZES_SHOWN = 10
+_DIGEST_BYTES = 16
+"""Of a SHA-256; enough that two different images never share one by chance."""
 
 
 class Report:
@@ -90,7 +92,7 @@ class Report:
         self.images += 1
         self._bytes += size
         self._sizes[shape] += 1
-        self._digests += digest
+        self._digests += digest[:_DIGEST_BYTES]
         if label is not None:
             self._labels[label] += 1
         if split is not None:
@@ -169,7 +171,7 @@ class Report:
 
     def _duplicates(self, shards: list[Shard]) -> dict[str, Any]:
         """Images whose bytes are equal. They are kept; who trains can decide."""
-        groups = _equal(np.frombuffer(bytes(self._digests), np.uint64).reshape(-1, DIGEST_BYTES // 8))
+        groups = _equal(np.frombuffer(bytes(self._digests), np.uint64).reshape(-1, _DIGEST_BYTES // 8))
         shown = [group[:2] for group in groups[:_EXAMPLES]]
         paths = paths_of(self._folder, shards, [row for pair in shown for row in pair])
         examples = [[paths[row] for row in pair] for pair in shown]

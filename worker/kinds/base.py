@@ -49,15 +49,20 @@ class Workplace:
 
         `labels` is the key of labels that take the place of those in the shards.
         """
-        data = self.folder / "data"
-        data.mkdir()
-        for number, shard in enumerate(dataset.shards or []):
-            (data / f"shard-{number:05}.parquet").symlink_to(self.blobs.path(shard["key"]))
+        data = self.lay_out_shards(dataset)
         if labels is not None:
             (data / LABELS).symlink_to(self.blobs.path(labels))
         settings = self.settings
         arguments = ["--data", str(data), "--out", str(self.out), "--checkpoint-seconds", str(settings.checkpoint_seconds)]
         return [*arguments, "--cache", str(settings.cache), "--cache-bytes", str(settings.cache_bytes), "--dataset-key", dataset.id]
+
+    def lay_out_shards(self, dataset: Dataset) -> Path:
+        """Put the shards of a dataset where the child finds them, and give their folder."""
+        data = self.folder / "data"
+        data.mkdir()
+        for number, shard in enumerate(dataset.shards or []):
+            (data / f"shard-{number:05}.parquet").symlink_to(self.blobs.path(shard["key"]))
+        return data
 
     def lay_out_model(self, session: Session, model_id: str) -> Path:
         """Put a model's weights and configuration where the child finds them, and give their folder.

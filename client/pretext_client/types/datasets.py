@@ -18,6 +18,8 @@ class Dataset(Value):
     filename: str = ""
     bytes: int | None = None
     """Size of the upload."""
+    base_dataset_id: str | None = None
+    """The dataset that files which the upload left out were taken from. It may be gone by now."""
     kind: str | None = None
     """`image` or `video`; None until that is found out."""
     images: int | None = None

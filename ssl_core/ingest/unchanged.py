@@ -8,6 +8,7 @@ is the same as of the whole upload, to the byte, whatever was left out.
 import json
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -61,7 +62,8 @@ def completed(source: Source, base: Path, out: Path, limits: Limits, stop: StopR
 
 def _list_of(source: Source, limits: Limits) -> bytes:
     try:
-        first = next(source.entries(), None)
+        members = source.entries()  # kept, for the first one is read from it
+        first = next(members, None)
         if first is None or first.name != LIST or first.refusal is not None:
             raise UserError(
                 "no_list_of_unchanged",
@@ -94,11 +96,11 @@ def _lines(content: bytes) -> Iterator[_Line]:
 def _parsed(text: bytes, number: int) -> _Line:
     try:
         read: Any = json.loads(text)
-        line = _Line(read["path"], read["sample"], read["before"])
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        line = _Line(decoded(read["path"]), read["sample"], read["before"])
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise _wrong(f"is no JSON of the right kind at line {number:,}") from error
     whole = all(isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62 for value in line[1:])
-    if not isinstance(line.path, str) or not whole:
+    if not whole:
         raise _wrong(f"is no JSON of the right kind at line {number:,}")
     return line
 
@@ -146,6 +148,7 @@ class _Copies:
             raise _wrong("names a sample twice")
         out.mkdir(parents=True, exist_ok=True)
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=out)  # noqa: SIM115  it lives as long as its entries
+        weakref.finalize(self, self._file.close)
         first = at = 0
         for shard in shards:
             with pq.ParquetFile(shard) as file:
@@ -178,7 +181,7 @@ class _Copies:
     def entry(self, line: int, told: _Line) -> Entry:
         """The file of a line, as if it were in the archive."""
         size = int(self._sizes[line])
-        return Entry(decoded(told.path), size, size, None, partial(self._read, int(self._starts[line]), size))
+        return Entry(told.path, size, size, None, partial(self._read, int(self._starts[line]), size))
 
     def _read(self, start: int, size: int) -> bytes:
         self._file.seek(start)

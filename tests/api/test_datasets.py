@@ -2,6 +2,7 @@ import io
 import json
 import socket
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -12,9 +13,10 @@ from PIL import Image
 
 from api.services import Services
 from records.models import Dataset
-from records.queries import jobs
+from records.queries import datasets, jobs
 from tests import factories
 from tests.api.conftest import KEY
+from tests.api.tus import begun, send
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -35,7 +37,7 @@ class TestUpload:
         with services.database.read() as session:
             job = jobs.get(session, dataset["job_id"])
             assert (job.kind, job.state, job.dataset_id) == ("ingest", "queued", dataset["id"])
-        assert client.get(f"/v1/jobs/{job.id}").json()["spec"] == {"filename": "pictures.zip"}
+        assert client.get(f"/v1/jobs/{job.id}").json()["spec"] == {"filename": "pictures.zip", "base_dataset_id": None}
 
     def test_the_same_idempotency_key_makes_one_dataset(self, client: Client, stored: Path):
         headers = {"Idempotency-Key": "once"}
@@ -167,6 +169,67 @@ class TestReport:
         with services.database.write() as session:
             dataset_id = factories.dataset(session, state="ingesting").id
         assert client.get(f"/v1/datasets/{dataset_id}/report").status_code == 409
+
+
+class TestFiles:
+    """An upload that leaves out files which an earlier dataset has."""
+
+    LEFT_OUT: ClassVar = {"files": {"file": ("a.tar", b"archive")}}
+
+    def test_are_listed_a_line_each(self, client: Client, services: Services, ready: str):
+        assert client.get(f"/v1/datasets/{ready}/files").content == b""  # older than the lists
+        lines = b'{"path": "a.png", "bytes": 3, "sha256": "00", "sample": 0}\n' * 10_000
+        with services.blobs.writer("datasets/x/files.jsonl") as writer:
+            writer.write(lines)
+        with services.database.write() as session:
+            datasets.get(session, ready).files_key = "datasets/x/files.jsonl"
+        answer = client.get(f"/v1/datasets/{ready}/files")
+        assert (answer.headers["content-type"], answer.content) == ("application/x-ndjson", lines)
+
+    def test_a_dataset_stays_while_an_upload_takes_files_from_it(self, client: Client, ready: str):
+        made = client.post("/v1/datasets", **self.LEFT_OUT, data={"base_dataset_id": ready})
+        assert (made.status_code, made.json()["base_dataset_id"]) == (201, ready)
+        job_id = made.json()["job_id"]
+        assert client.get(f"/v1/jobs/{job_id}").json()["spec"] == {"filename": "a.tar", "base_dataset_id": ready}
+        refused = client.delete(f"/v1/datasets/{ready}")
+        assert (refused.status_code, job_id in refused.json()["detail"]) == (409, True)
+        client.post(f"/v1/jobs/{job_id}/cancel")
+        assert client.delete(f"/v1/datasets/{ready}").status_code == 204
+        again = client.post(f"/v1/jobs/{job_id}/retry")
+        assert again.status_code == 409
+        assert "upload everything again" in again.json()["detail"]
+        assert client.get(f"/v1/datasets/{made.json()['id']}").json()["state"] == "failed"
+
+    def test_one_that_cannot_be_used_is_named(self, client: Client, services: Services, stored: Path):
+        with services.database.write() as session:
+            ingesting = factories.dataset(session, state="ingesting").id
+        for base, status in (("ds_nothing", 404), (ingesting, 409)):
+            answer = client.post("/v1/datasets", **self.LEFT_OUT, data={"base_dataset_id": base})
+            assert (answer.status_code, answer.json()["param"]) == (status, "base_dataset_id")
+        assert files_in(stored) == []
+
+    def test_of_a_resumable_upload(self, client: Client, ready: str):
+        location = begun(client, 7)
+        send(client, location, 0, b"archive")
+        body = {"upload_id": location.rpartition("/")[2], "base_dataset_id": "ds_nothing"}
+        answer = client.post("/v1/datasets", json=body)
+        assert (answer.status_code, answer.json()["param"]) == (404, "base_dataset_id")
+        keyed = {"Idempotency-Key": "one"}
+        made = client.post("/v1/datasets", json={**body, "base_dataset_id": ready}, headers=keyed)
+        assert (made.status_code, made.json()["base_dataset_id"]) == (201, ready)
+        assert client.post("/v1/datasets", json={**body, "base_dataset_id": ready}, headers=keyed).json() == made.json()
+        other = client.post("/v1/datasets", json=body, headers=keyed)
+        assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+    def test_what_is_taken_counts_to_the_quota(self, client: Client, services: Services, ready: str):
+        with services.database.write() as session:
+            dataset = datasets.get(session, ready)
+            dataset.shards = [{**shard, "bytes": 1000} for shard in dataset.shards or []]
+        assert client.patch("/v1/projects/proj_default", json={"most_bytes": 3500}).status_code == 200
+        answer = client.post("/v1/datasets", **self.LEFT_OUT, data={"base_dataset_id": ready})
+        assert (answer.status_code, answer.json()["code"]) == (403, "quota_exceeded")
+        client.patch("/v1/projects/proj_default", json={"most_bytes": 4100})
+        assert client.post("/v1/datasets", **self.LEFT_OUT, data={"base_dataset_id": ready}).status_code == 201
 
 
 class TestDelete:

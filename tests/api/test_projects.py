@@ -286,6 +286,14 @@ class TestProjects:
         }
 
 
+def test_nobody_takes_files_from_the_dataset_of_another(services: Services, outsider: httpx.Client, theirs: dict[str, str]):
+    told = []
+    for base in (theirs["dataset_id"], "ds_01m857cvew41sr5m1t4d32qf12"):
+        answer = outsider.post("/v1/datasets", files={"file": ("a.tar", b"1")}, data={"base_dataset_id": base})
+        told.append((answer.status_code, answer.json()["param"], answer.json()["detail"].replace(base, "")))
+    assert told[0] == told[1] == (404, "base_dataset_id", "there is no dataset ''")
+
+
 class TestQuotas:
     def test_bytes(self, client: httpx.Client):
         assert client.patch("/v1/projects/proj_default", json={"most_bytes": 100}).status_code == 200

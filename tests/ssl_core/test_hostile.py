@@ -80,7 +80,7 @@ def ingest(tmp_path: Path) -> Callable[..., Ended]:
         after = {path for path in tmp_path.rglob("*") if out not in path.parents and path != out}
         assert after == before
         left = {path.name.split("-")[0] for path in out.iterdir()}
-        assert left <= {"shard", "report.json", "refused.jsonl"}, left
+        assert left <= {"shard", "report.json", "refused.jsonl", "files.jsonl"}, left
         return Ended(process.returncode, events, int(kilobytes) >> 10, out)
 
     return run

@@ -170,7 +170,7 @@ def read_report(
     "/{dataset_id}/files",
     summary="List the files, so as not to send them again",
     response_class=StreamingResponse,
-    responses={200: {"content": {"application/x-ndjson": {}}, "description": "A line for each file."}, **responses(401, 404, 409)},
+    responses={200: {"content": {"text/x-ndjson": {}}, "description": "A line for each file."}, **responses(401, 404, 409)},
 )
 def list_files(dataset_id: str, session: SessionDep, services: ServicesDep) -> StreamingResponse:
     """Every file that is stored byte for byte as it came, a line of JSON each: `{"path", "bytes", "sha256", "sample"}`.
@@ -187,7 +187,7 @@ def list_files(dataset_id: str, session: SessionDep, services: ServicesDep) -> S
     """
     dataset = datasets.ready(session, dataset_id)
     headers = {"Cache-Control": "private, no-cache"}
-    return StreamingResponse(service.files(services.blobs, dataset), media_type="application/x-ndjson", headers=headers)
+    return StreamingResponse(service.files(services.blobs, dataset), media_type="text/x-ndjson", headers=headers)
 
 
 @router.get("/{dataset_id}/samples", summary="List the samples", responses=responses(401, 404, 409))

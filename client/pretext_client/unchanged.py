@@ -12,7 +12,6 @@ from pretext_client.upload import Payload, packed
 
 LIST = ".pretext-unchanged"
 """The first member of an archive that leaves files out: which, and where they belong."""
-MEDIA_TYPE = "application/x-ndjson"
 
 
 @dataclass(frozen=True)

@@ -184,7 +184,8 @@ class TestFiles:
         with services.database.write() as session:
             datasets.get(session, ready).files_key = "datasets/x/files.jsonl"
         answer = client.get(f"/v1/datasets/{ready}/files")
-        assert (answer.headers["content-type"], answer.content) == ("application/x-ndjson", lines)
+        assert answer.headers["content-type"].startswith("text/x-ndjson")
+        assert answer.content == lines
 
     def test_a_dataset_stays_while_an_upload_takes_files_from_it(self, client: Client, ready: str):
         made = client.post("/v1/datasets", **self.LEFT_OUT, data={"base_dataset_id": ready})

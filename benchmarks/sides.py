@@ -57,6 +57,65 @@ class Side(Protocol):
         """Stop it."""
 
 
+def fill(database: Database, rows: int) -> tuple[str, Lease]:
+    """Jobs of one dataset: most have ended, one in fifty of them failed; the newest runs. Gives the dataset and that job."""
+    facts = DatasetFacts(images=10_000, median_side=32)
+    spec = resolve(PretrainSpec.model_validate({"task": {"name": "rotation"}}), facts).model_dump(mode="json")
+    with database.write() as session:
+        moment = now(session)
+        dataset = Dataset(
+            id=new_id("ds"),
+            project_id=DEFAULT_PROJECT,
+            name="pictures",
+            state="ready",
+            filename="pictures.zip",
+            upload_bytes=1,
+            kind="image",
+            images=10_000,
+            refused=0,
+            median_side=32,
+            shards=[],
+            created_at=moment,
+        )
+        session.add(dataset)
+        session.flush()
+        dataset_id = dataset.id
+    shared = {
+        "project_id": DEFAULT_PROJECT,
+        "kind": "pretrain",
+        "dataset_id": dataset_id,
+        "spec": spec,
+        "attempt": 1,
+        "checkpoints": [],
+        "meta": {},
+        "created_at": moment,
+        "started_at": moment,
+        "finished_at": moment,
+    }
+    for first in range(0, rows - 1, _BATCH):
+        numbers = range(first, min(first + _BATCH, rows - 1))
+        made = [
+            {**shared, "id": new_id("job"), "state": "succeeded" if number % 50 else "failed", "last_event": 1}
+            for number in numbers
+        ]
+        told = [
+            {"job_id": job["id"], "seq": 1, "at": moment, "attempt": 1, "type": "state", "data": {"state": job["state"]}}
+            for job in made
+        ]
+        with database.write() as session:
+            session.execute(insert(Job), made)
+            session.execute(insert(JobEvent), told)
+    with database.write() as session:
+        job = jobs.create(session, kind="pretrain", dataset_id=dataset_id, spec=spec)
+        session.flush()
+        claimed = leases.claim(session, job.id, "worker_benchmark", 86_400)
+        assert claimed is not None
+        events.put_metrics(session, job.id, claimed.attempt, _points(0))
+        lease = Lease(job.id, claimed.attempt)
+    _analyze(database.engine.url.render_as_string(hide_password=False))
+    return dataset_id, lease
+
+
 class Ours:
     """This server's API.
 
@@ -74,7 +133,9 @@ class Ours:
         self.headers = {"Authorization": f"Bearer {_KEY}", "Content-Type": "application/json"}
         migrate(url)
         self._database = Database(url)
-        self._dataset = self._fill(rows)
+        self._dataset, self._lease = fill(self._database, rows)
+        with self._database.write() as session:
+            keys.register(session, _KEY, "benchmark")
         broker = folder / "v.sock"
         command = [str(get_binary_path()), "--port", "0", "--unixsocket", str(broker), "--dir", str(folder), "--save", ""]
         environment = {
@@ -93,7 +154,7 @@ class Ours:
         _wait(self.port, "/healthz")
 
     def requests(self, operation: str) -> Iterator[Request]:
-        job = f"/v1/jobs/{self._watched}"
+        job = f"/v1/jobs/{self._lease.job_id}"
         body = json.dumps({"kind": "pretrain", "dataset_id": self._dataset, "task": {"name": "rotation"}}).encode()
         one: Request = {
             "submit": ("POST", "/v1/jobs", body),
@@ -119,65 +180,6 @@ class Ours:
     def close(self) -> None:
         _end(self._parts)
         self._database.engine.dispose()
-
-    def _fill(self, rows: int) -> str:
-        """Most have ended, one in fifty of them failed; the newest runs."""
-        facts = DatasetFacts(images=10_000, median_side=32)
-        spec = resolve(PretrainSpec.model_validate({"task": {"name": "rotation"}}), facts).model_dump(mode="json")
-        with self._database.write() as session:
-            keys.register(session, _KEY, "benchmark")
-            moment = now(session)
-            dataset = Dataset(
-                id=new_id("ds"),
-                project_id=DEFAULT_PROJECT,
-                name="pictures",
-                state="ready",
-                filename="pictures.zip",
-                upload_bytes=1,
-                kind="image",
-                images=10_000,
-                refused=0,
-                median_side=32,
-                shards=[],
-                created_at=moment,
-            )
-            session.add(dataset)
-            session.flush()
-            dataset_id = dataset.id
-        shared = {
-            "project_id": DEFAULT_PROJECT,
-            "kind": "pretrain",
-            "dataset_id": dataset_id,
-            "spec": spec,
-            "attempt": 1,
-            "checkpoints": [],
-            "meta": {},
-            "created_at": moment,
-            "started_at": moment,
-            "finished_at": moment,
-        }
-        for first in range(0, rows - 1, _BATCH):
-            numbers = range(first, min(first + _BATCH, rows - 1))
-            made = [
-                {**shared, "id": new_id("job"), "state": "succeeded" if number % 50 else "failed", "last_event": 1}
-                for number in numbers
-            ]
-            told = [
-                {"job_id": job["id"], "seq": 1, "at": moment, "attempt": 1, "type": "state", "data": {"state": job["state"]}}
-                for job in made
-            ]
-            with self._database.write() as session:
-                session.execute(insert(Job), made)
-                session.execute(insert(JobEvent), told)
-        with self._database.write() as session:
-            job = jobs.create(session, kind="pretrain", dataset_id=dataset_id, spec=spec)
-            session.flush()
-            claimed = leases.claim(session, job.id, "worker_benchmark", 86_400)
-            assert claimed is not None
-            events.put_metrics(session, job.id, claimed.attempt, _points(0))
-            self._lease, self._watched = Lease(job.id, claimed.attempt), job.id
-        _analyze(self._database.engine.url.render_as_string(hide_password=False))
-        return dataset_id
 
 
 class MLflow:
@@ -224,10 +226,10 @@ class MLflow:
                     f"{api}/runs/search",
                     _json({"experiment_ids": ["0"], "max_results": 100, "filter": "attributes.status = 'FAILED'"}),
                 ),
-                "read": lambda: ("GET", f"{api}/runs/get?run_id={self._watched}", None),
+                "read": lambda: ("GET", f"{api}/runs/get?run_id={self._lease.job_id}", None),
                 "history": lambda: (
                     "GET",
-                    f"{api}/metrics/get-history?run_id={self._watched}&metric_key=loss&max_results={POINTS}",
+                    f"{api}/metrics/get-history?run_id={self._lease.job_id}&metric_key=loss&max_results={POINTS}",
                     None,
                 ),
             }

@@ -1,6 +1,7 @@
 """Records and files for tests."""
 
 import io
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -154,4 +155,14 @@ def zip_of(path: Path, members: dict[str, bytes]) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
+    return path
+
+
+def tar_of(path: Path, members: dict[str, bytes], mode: str = "w") -> Path:
+    """A tar of members by name."""
+    with tarfile.open(path, mode) as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
     return path

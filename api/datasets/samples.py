@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from records.blobs import Blobs
 from records.errors import NotFoundError
 from records.models import Dataset
+from ssl_core.ingest.shards import Group, groups
 
 _DESCRIPTION = ["width", "height", "label", "split", "frames", "rate"]
 
@@ -41,12 +40,5 @@ def picture_bytes(blobs: Blobs, dataset: Dataset, index: int) -> bytes:
     raise NotFoundError(f"the dataset has {dataset.images} samples, from 0; there is no sample {index}")
 
 
-def _groups(blobs: Blobs, dataset: Dataset) -> Iterator[tuple[pq.ParquetFile, int, int, int]]:
-    """Every row group: its file, its number there, the index of its first image, its length."""
-    first = 0
-    for shard in dataset.shards or []:
-        with pq.ParquetFile(blobs.path(shard["key"])) as file:
-            for group in range(file.num_row_groups):
-                size = file.metadata.row_group(group).num_rows
-                yield file, group, first, size
-                first += size
+def _groups(blobs: Blobs, dataset: Dataset) -> Iterator[Group]:
+    return groups(blobs.path(shard["key"]) for shard in dataset.shards or [])

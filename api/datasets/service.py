@@ -47,7 +47,7 @@ def create(services: Services, dataset_id: str, form: Form, idempotency_key: str
             known = datasets.replayed(session, idempotency_key, sha256, base_dataset_id=base_id)
             if known is None:
                 base = _base(session, base_id)
-                check_quota(session, form.blob.size + bytes_of(base))
+                check_quota(session, form.blob.size + _bytes_of(base))
                 dataset = datasets.create(
                     session,
                     dataset_id=dataset_id,
@@ -74,7 +74,7 @@ def _base(session: Session, dataset_id: str | None) -> Dataset | None:
     return None if dataset_id is None else datasets.to_work_on(session, dataset_id, param="base_dataset_id")
 
 
-def bytes_of(base: Dataset | None) -> int:
+def _bytes_of(base: Dataset | None) -> int:
     """The most that an upload can take from a dataset."""
     return 0 if base is None else sum(shard["bytes"] for shard in base.shards or [])
 
@@ -113,7 +113,7 @@ def _of_held(services: Services, session: Session, dataset_id: str, wanted: Data
         return known
     base = _base(session, wanted.base_dataset_id)
     if base is not None:
-        check_quota(session, bytes_of(base))  # those of the upload are counted already
+        check_quota(session, _bytes_of(base))  # those of the upload are counted already
     upload = uploads.live(session, wanted.upload_id, param="upload_id")
     here = offset_of(services, upload)
     if here < upload.bytes:

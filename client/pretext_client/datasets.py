@@ -96,7 +96,7 @@ class Datasets:
         try:
             with self._http.stream(Call("GET", f"{_path(base.id)}/files")) as answer:
                 for line in answer.iter_lines():
-                    known.add([line])
+                    known.add(line)
         except NotFound:  # a server that does not have these lists, or the dataset was deleted
             if isinstance(reuse, str):
                 raise

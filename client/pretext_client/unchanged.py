@@ -1,7 +1,7 @@
 """Which files of a folder an earlier dataset has, byte for byte, under whatever name: they need not be sent again."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
@@ -37,16 +37,13 @@ class Known:
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
-        self._samples: dict[tuple[int, bytes], list[int]] = {}
-        self._sizes: set[int] = set()
+        self._samples: dict[int, dict[bytes, list[int]]] = {}
+        """By size in bytes and SHA-256."""
 
-    def add(self, lines: Iterable[str]) -> None:
-        """Note files, each a line of the server's list."""
-        for line in lines:
-            if line:
-                told = json.loads(line)
-                self._samples.setdefault((told["bytes"], bytes.fromhex(told["sha256"])), []).append(told["sample"])
-                self._sizes.add(told["bytes"])
+    def add(self, line: str) -> None:
+        """Note a file by its line of the server's list."""
+        told = json.loads(line)
+        self._samples.setdefault(told["bytes"], {}).setdefault(bytes.fromhex(told["sha256"]), []).append(told["sample"])
 
     def without(self, found: Payload, on_compare: OnCompare | None = None) -> Payload:
         """What is sent if the files that the dataset has are left out. Each of them is read, to make sure.
@@ -75,13 +72,13 @@ class Known:
         return packed([told, *sent], found.title or found.name)
 
     def _sample(self, member: Member) -> int | None:
-        if member.size not in self._sizes:
+        of_its_size = self._samples.get(member.size)
+        if of_its_size is None:
             return None
         try:
             with member.path.open("rb") as file:
                 digest = file_digest(file, "sha256").digest()
-                size = file.tell()
         except OSError:
             return None  # it is told when it is to be sent
-        same = self._samples.get((size, digest))
+        same = of_its_size.get(digest)
         return same.pop(0) if same else None

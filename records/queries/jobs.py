@@ -5,12 +5,11 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from records import endings
 from records.database import now
 from records.errors import ConflictError, IdempotencyError, NotFoundError
 from records.ids import new_id
 from records.models import Job
-from records.queries import events, ingests, origin, pages, rows
+from records.queries import events, leases, origin, pages, rows
 from records.queries.pages import EVERYTHING, Narrow
 from records.states import ENDED, HELD, JobState
 
@@ -126,11 +125,8 @@ def cancel(session: Session, job_id: str) -> Job:
     """
     job = locked(session, job_id)
     if job.state in {JobState.QUEUED, JobState.PAUSED}:
-        ingests.fail(session, job, None)
         job.checkpoints = []
-        job.finished_at = now(session)
-        _go_to(session, job, JobState.CANCELLED)
-        endings.tell(session, job, seconds=None)
+        leases.end(session, job, JobState.CANCELLED)
     elif job.state in {JobState.RUNNING, JobState.PAUSING}:
         _go_to(session, job, JobState.CANCELLING)
     elif job.state not in {JobState.CANCELLED, JobState.CANCELLING}:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -175,6 +175,29 @@ class ShardWriter:
         path.replace(self._folder / name)
         self.shards.append(Shard(name, self._written, size, hashed.digest()))
         self._open = None
+
+
+class Group(NamedTuple):
+    """A row group: the least of a shard that can be read."""
+
+    file: pq.ParquetFile
+    """Open until the next group is asked for."""
+    number: int
+    """Of the group in its file."""
+    first: int
+    """Index of its first row in the dataset."""
+    rows: int
+
+
+def groups(shards: Iterable[Path]) -> Iterator[Group]:
+    """The row groups of a dataset, in order. Nothing but the shards' footers is read."""
+    first = 0
+    for shard in shards:
+        with pq.ParquetFile(shard) as file:
+            for number in range(file.num_row_groups):
+                rows = file.metadata.row_group(number).num_rows
+                yield Group(file, number, first, rows)
+                first += rows
 
 
 def paths_of(folder: Path, shards: Sequence[Shard], rows: Sequence[int]) -> dict[int, str]:

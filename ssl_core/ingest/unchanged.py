@@ -16,13 +16,13 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 
 from ssl_core.errors import InterruptedRun, UserError
 from ssl_core.ingest.archives import Source
 from ssl_core.ingest.entries import DamagedError, Entry
 from ssl_core.ingest.limits import Limits
 from ssl_core.ingest.names import decoded
+from ssl_core.ingest.shards import groups
 from ssl_core.process import StopRequest
 
 LIST = ".pretext-unchanged"
@@ -149,23 +149,21 @@ class _Copies:
         out.mkdir(parents=True, exist_ok=True)
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=out)  # noqa: SIM115  it lives as long as its entries
         weakref.finalize(self, self._file.close)
-        first = at = 0
-        for shard in shards:
-            with pq.ParquetFile(shard) as file:
+        at = behind = 0
+        for file, group, first, rows in groups(shards):
+            if stop:
+                raise InterruptedRun
+            behind = first + rows
+            end = int(np.searchsorted(ordered, behind))
+            if end > at:
+                self._check_room(file.metadata.row_group(group).total_byte_size)
                 column = "image" if "image" in file.schema_arrow.names else "video"
-                for group in range(file.num_row_groups):
-                    if stop:
-                        raise InterruptedRun
-                    behind = first + file.metadata.row_group(group).num_rows
-                    end = int(np.searchsorted(ordered, behind))
-                    if end > at:
-                        self._check_room(file.metadata.row_group(group).total_byte_size)
-                        contents = file.read_row_group(group, columns=[f"{column}.bytes"])[column]
-                        for line in order[at:end]:
-                            self._add(int(line), contents[int(samples[line]) - first]["bytes"].as_buffer())
-                    first, at = behind, end
+                contents = file.read_row_group(group, columns=[f"{column}.bytes"])[column]
+                for line in order[at:end]:
+                    self._add(int(line), contents[int(samples[line]) - first]["bytes"].as_buffer())
+            at = end
         if at < len(ordered):
-            raise _wrong(f"names sample {int(ordered[-1]):,}, and the dataset has {first:,}")
+            raise _wrong(f"names sample {int(ordered[-1]):,}, and the dataset has {behind:,}")
         self._file.flush()
 
     def _check_room(self, size: int) -> None:

@@ -19,7 +19,7 @@ from ssl_core.events import TextEvents
 from ssl_core.images import ImageError
 from ssl_core.ingest import checks, run_ingest
 from ssl_core.process import StopRequest
-from tests.factories import png, zip_of
+from tests.factories import png, tar_of, zip_of
 
 
 @pytest.fixture
@@ -54,15 +54,6 @@ def refused(tmp_path: Path):
 
 def pictures(count: int = 3) -> dict[str, bytes]:
     return {f"{number}.png": png(16, number) for number in range(count)}
-
-
-def tar_of(path: Path, members: dict[str, bytes], mode: str = "w") -> Path:
-    with tarfile.open(path, mode) as archive:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return path
 
 
 class TestArchives:

@@ -2,7 +2,6 @@
 
 import io
 import json
-import tarfile
 import tracemalloc
 from hashlib import sha256
 from pathlib import Path
@@ -19,19 +18,10 @@ from ssl_core.events import TextEvents
 from ssl_core.ingest import run_ingest, shards, unchanged
 from ssl_core.ingest.unchanged import LIST
 from ssl_core.process import StopRequest
-from tests.factories import png
+from tests.factories import png, tar_of
 from tests.videos import moving, video
 
 Members = dict[str, bytes]
-
-
-def tar_of(path: Path, members: Members, mode: str = "w") -> Path:
-    with tarfile.open(path, mode) as archive:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return path
 
 
 def picture(seed: int, side: int = 16) -> bytes:

@@ -97,7 +97,7 @@ class AsyncDatasets:
         try:
             async with self._http.stream(Call("GET", f"{_path(base.id)}/files")) as answer:
                 async for line in answer.aiter_lines():
-                    known.add([line])
+                    known.add(line)
         except NotFound:  # a server that does not have these lists, or the dataset was deleted
             if isinstance(reuse, str):
                 raise

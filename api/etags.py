@@ -56,7 +56,7 @@ def etag_of(resource: BaseModel) -> str:
 class Reading:
     """Answers a GET with an ETag, or with 304."""
 
-    def __init__(self, response: Response, if_none_match: IfNoneMatch = None) -> None:
+    def __init__(self, response: Response, if_none_match: str | None) -> None:
         self._response = response
         self._if_none_match = if_none_match
 
@@ -77,7 +77,7 @@ class Reading:
 class Writing:
     """Lets a change through if `If-Match` names what is there. What is there has to be locked until the transaction ends."""
 
-    def __init__(self, response: Response, if_match: IfMatch = None) -> None:
+    def __init__(self, response: Response, if_match: str | None) -> None:
         self._response = response
         self._if_match = if_match
 
@@ -114,5 +114,13 @@ class Writing:
         return resource
 
 
-ReadingDep = Annotated[Reading, Depends()]
-WritingDep = Annotated[Writing, Depends()]
+async def _reading(response: Response, if_none_match: IfNoneMatch = None) -> Reading:
+    return Reading(response, if_none_match)
+
+
+async def _writing(response: Response, if_match: IfMatch = None) -> Writing:
+    return Writing(response, if_match)
+
+
+ReadingDep = Annotated[Reading, Depends(_reading)]
+WritingDep = Annotated[Writing, Depends(_writing)]

@@ -6,11 +6,11 @@ from contextlib import suppress
 
 import anyio.to_thread
 
-_BUFFER = 1 << 20
+_BUFFER = 2 << 20
 
 
 class Feeder:
-    """Hands chunks on in pieces of a mebibyte, one at a time and in order; at most one waits and one is collected.
+    """Hands chunks on in pieces of two mebibytes, one at a time and in order; at most one waits and one is collected.
 
     Args:
         take: stores chunks; is called in a thread.

@@ -62,12 +62,12 @@ METADATA: dict[str, Any] = {
 """For `openapi_extra` of a list that is narrowed by metadata: FastAPI has no name for this style of parameter."""
 
 
-def in_time(order: OrderBy = "desc", created_after: CreatedAfter = None, created_before: CreatedBefore = None) -> Narrow:
+async def in_time(order: OrderBy = "desc", created_after: CreatedAfter = None, created_before: CreatedBefore = None) -> Narrow:
     """What narrows a list of records that have no metadata."""
     return Narrow(order=order, created_after=created_after, created_before=created_before)
 
 
-def by_notes(
+async def by_notes(
     request: Request, order: OrderBy = "desc", created_after: CreatedAfter = None, created_before: CreatedBefore = None
 ) -> Narrow:
     """What narrows a list of records that have metadata."""
@@ -78,7 +78,7 @@ TimeDep = Annotated[Narrow, Depends(in_time)]
 NarrowDep = Annotated[Narrow, Depends(by_notes)]
 
 
-def refuse_unknown(request: Request) -> None:
+async def refuse_unknown(request: Request) -> None:
     """Refuse query parameters that the address does not take, or takes once and got twice.
 
     Raises:

@@ -19,9 +19,7 @@ from api.errors import problem
 from api.services import Services, ServicesDep
 from api.uploads import wire
 from records import audit, context
-from records.database import now
 from records.errors import ForbiddenError, UnauthorizedError
-from records.models import ApiKey, Project
 from records.queries import keys
 from records.queries.keys import SCOPES
 from records.tenancy import Actor, act_from_now_on, acting_as
@@ -89,18 +87,16 @@ def _counted(services: Services, text: str, request: Request) -> Actor:
 def _known(services: Services, text: str, request: Request) -> Actor:
     """Who a key is of."""
     with services.database.whole.read() as session:
-        key = keys.find(session, text)
-        project = None if key is None else session.get(Project, key.project_id)
-        if key is None or project is None:
-            raise UnauthorizedError("this key is not, or no longer, valid; send `Authorization: Bearer <key>` with one that is")
-        due = keys.is_due(key, now(session))
-    if due:
-        _note_use(services, key)
+        holder = keys.holder(session, text)
+    if holder is None:
+        raise UnauthorizedError("this key is not, or no longer, valid; send `Authorization: Bearer <key>` with one that is")
+    if holder.due:
+        _note_use(services, holder.key_id)
     return Actor(
-        project_id=key.project_id,
-        key_id=key.id,
-        scope=key.scope,
-        operator=project.operator,
+        project_id=holder.project_id,
+        key_id=holder.key_id,
+        scope=holder.scope,
+        operator=holder.operator,
         action=request.scope["route"].name,
         subjects=tuple(value for value in request.path_params.values() if isinstance(value, str)),
         request_id=request.state.request_id,
@@ -108,10 +104,10 @@ def _known(services: Services, text: str, request: Request) -> Actor:
     )
 
 
-def _note_use(services: Services, key: ApiKey) -> None:
+def _note_use(services: Services, key_id: str) -> None:
     """Best effort: a database that is locked right now must not turn away a request that only reads."""
     with suppress(DBAPIError), services.database.whole.write() as session:
-        keys.used(session, key)
+        keys.used(session, key_id)
 
 
 async def _require(request: Request, services: Services, actor: Actor, scope: str) -> None:

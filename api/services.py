@@ -1,9 +1,11 @@
 """What endpoints work with, made once a process."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
@@ -35,8 +37,8 @@ class Services:
         after_commit(session, lambda: self.wake(job_id, device))
 
 
-def get_services(request: Request) -> Services:
-    """The services of the application."""
+async def get_services(request: Request) -> Services:
+    """The services of the application. Async, as all that waits for nothing: a thread for it would take longer than it does."""
     services: Services = request.app.state.services
     return services
 
@@ -44,11 +46,23 @@ def get_services(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(get_services)]
 
 
-def get_session(request: Request, services: ServicesDep) -> Iterator[Session]:
-    """One transaction a request, committed before the answer is sent, on the records of the project that the request is from."""
+async def get_session(request: Request, services: ServicesDep) -> AsyncIterator[Session]:
+    """One transaction a request, committed before the answer is sent, on the records of the project that the request is from.
+
+    It begins with the first query, so that only its end can take time. The end never waits for one of the threads that requests
+    run in: all of them may be waiting for the connection that it gives back.
+    """
     reads = request.method in {"GET", "HEAD"}
-    with services.database.read() if reads else services.database.write() as session:
+    transaction = services.database.read() if reads else services.database.write()
+    session = transaction.__enter__()
+    end = partial(to_thread.run_sync, limiter=CapacityLimiter(1), abandon_on_cancel=False)
+    try:
         yield session
+    except BaseException as error:
+        if not await end(transaction.__exit__, type(error), error, error.__traceback__):
+            raise
+    else:
+        await end(transaction.__exit__, None, None, None)
 
 
 SessionDep = Annotated[Session, Depends(get_session, scope="function")]

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from records import notes, outbox, tenancy
@@ -18,6 +19,11 @@ from records import notes, outbox, tenancy
 logger = logging.getLogger(__name__)
 
 AfterCommit = Callable[[], None]
+
+IDLE_SECONDS = 60.0
+"""After so long without a word within a transaction, PostgreSQL ends it, and with it the connection."""
+_ALIKE: dict[str, Any] = {"pool_size": 10, "max_overflow": 20, "json_deserializer": from_json}
+"""Of the engines of both systems. Reading JSON is most of what a long list costs, and pydantic's parser takes a third of json's."""
 
 
 class Database:
@@ -80,6 +86,11 @@ def is_full(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or getattr(error.orig, "sqlstate", None) == "53100"
 
 
+def is_away(error: DBAPIError) -> bool:
+    """Whether the same may succeed over another connection, or later."""
+    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+
+
 def after_commit(session: Session, action: AfterCommit) -> None:
     """Do something once the transaction is safe, such as waking a worker. Not done if it is rolled back."""
     session.info.setdefault("after_commit", []).append(action)
@@ -95,14 +106,23 @@ def now(session: Session) -> datetime:
 
 def _engine(url: str) -> Engine:
     if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, connect_args={"connect_timeout": 5})
+        engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 5}, **_ALIKE)
+        event.listen(engine, "connect", _prepare_postgresql)
+        return engine
     path = make_url(url).database
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": 15, "check_same_thread": False}, pool_size=10, max_overflow=20)
+    engine = create_engine(url, connect_args={"timeout": 15, "check_same_thread": False}, **_ALIKE)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    # A process that is frozen or cut off within a transaction would keep others from the rows that it has locked, for good.
+    connection.autocommit = True
+    connection.execute(f"SET idle_in_transaction_session_timeout = {IDLE_SECONDS * 1000:.0f}")
+    connection.autocommit = False
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

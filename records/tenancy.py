@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import event, inspect
-from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, sessionmaker, with_loader_criteria
+from sqlalchemy.orm import LoaderCriteriaOption, ORMExecuteState, Session, UOWTransaction, sessionmaker, with_loader_criteria
 
 from records.models.base import Owned
 from records.models.project import DEFAULT_PROJECT
@@ -85,9 +86,13 @@ def _keep_to_project(state: ORMExecuteState) -> None:
     project_id = info.get(_PROJECT)
     if project_id is None or not (state.is_select or state.is_update or state.is_delete) or state.is_column_load:
         return
-    state.statement = state.statement.options(
-        with_loader_criteria(Owned, lambda record: record.project_id == project_id, include_aliases=True)
-    )
+    state.statement = state.statement.options(_of_project(project_id))
+
+
+@lru_cache(maxsize=1000)
+def _of_project(project_id: str) -> LoaderCriteriaOption:
+    """Kept, since to make it takes as long as to find a record."""
+    return with_loader_criteria(Owned, lambda record: record.project_id == project_id, include_aliases=True)
 
 
 def _give_project(session: Session, _context: UOWTransaction, _instances: Any) -> None:

@@ -270,9 +270,12 @@ class JobOut(Resource):
     @classmethod
     def of(cls, job: Job) -> Self:
         """Show a record."""
-        shown = {name: getattr(job, name) for name in cls.model_fields if name not in {"object", "metadata", "verdict"}}
+        shown = {name: getattr(job, name) for name in _COLUMNS}
         shown["spec"] = _SPECS[job.kind].model_validate(job.spec)  # the union would try them all, which takes most of a list's time
         return cls.model_validate({**shown, "metadata": job.meta, "verdict": (job.progress or {}).get("verdict")})
+
+
+_COLUMNS = [name for name in JobOut.model_fields if name not in {"object", "metadata", "verdict"}]
 
 
 class EventOut(Resource):

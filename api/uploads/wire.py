@@ -103,7 +103,7 @@ class Checksum:
             raise ChecksumError
 
 
-def need_version(request: Request) -> None:
+async def need_version(request: Request) -> None:
     """Refuse a request that speaks another version of the protocol, or none. What is no part of the protocol comes as JSON."""
     if is_json(request):
         return

@@ -3,7 +3,7 @@
 from typing import Any
 
 from sqlalchemy import or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from records.database import now
 from records.errors import ConflictError, IdempotencyError, NotFoundError
@@ -91,6 +91,10 @@ def replayed(session: Session, key: str | None, request_hash: str) -> Job | None
     return job
 
 
+_LISTED = [defer(Job.checkpoints), defer(Job.labels)]
+"""What a list does not read: it may be long, and nobody looks at it there."""
+
+
 def page(
     session: Session,
     *,
@@ -113,7 +117,7 @@ def page(
         (Job.model_id, model_id),
         (Job.retry_of, retry_of),
     ]
-    return pages.page(session, select(Job), Job, limit=limit, after=after, narrow=narrow, equal=equal)
+    return pages.page(session, select(Job), Job, limit=limit, after=after, narrow=narrow, equal=equal, options=_LISTED)
 
 
 def cancel(session: Session, job_id: str) -> Job:

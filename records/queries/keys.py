@@ -1,16 +1,19 @@
 """Keys of the API."""
 
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from records.database import now
 from records.errors import ConflictError, InvalidError, NotFoundError
 from records.ids import new_id
-from records.models import ApiKey, Member
+from records.models import ApiKey, Member, Project
+from records.models.base import UtcDateTime
 from records.queries import members, pages, rows
 from records.queries.pages import EVERYTHING, Narrow
 
@@ -27,7 +30,7 @@ def make() -> str:
 
 def register(session: Session, key: str, name: str) -> ApiKey:
     """Accept a key of an administrator from now on; nothing changes if it is accepted already."""
-    found = find(session, key)
+    found = session.scalar(select(ApiKey).where(ApiKey.hash == _digest(key), _valid(now(session))))
     if found is None:
         found = ApiKey(id=new_id("key"), name=name, hash=_digest(key), prefix=key[:_SHOWN], scope="admin", created_at=now(session))
         session.add(found)
@@ -73,9 +76,33 @@ def create(
     return record, key
 
 
-def find(session: Session, key: str) -> ApiKey | None:
-    """The record of a valid key. It is looked up by its hash, so that the time this takes tells nothing of the key."""
-    return session.scalar(select(ApiKey).where(ApiKey.hash == _digest(key), _valid(now(session))))
+@dataclass(frozen=True)
+class Holder:
+    """Whom a valid key is of, and what for."""
+
+    key_id: str
+    project_id: str
+    scope: str
+    operator: bool
+    """Whether the project administers the server."""
+    due: bool
+    """Whether it is time to note that the key was used."""
+
+
+def holder(session: Session, key: str) -> Holder | None:
+    """Whom a key is of; None unless it is valid. It is looked up by its hash, so that the time this takes tells nothing of the key.
+
+    Every request waits for this, so it is one question, and on PostgreSQL the answer comes with the database's time.
+    """
+    asked = {"hash": _digest(key)}
+    if session.get_bind().dialect.name == "postgresql":
+        found = session.execute(_HOLDER, asked).one_or_none()
+    else:
+        found = session.execute(_HOLDER_NOW, asked | {"moment": now(session)}).one_or_none()
+    if found is None:
+        return None
+    due = found.last_used_at is None or found.moment - found.last_used_at > _USED_EVERY
+    return Holder(key_id=found.id, project_id=found.project_id, scope=found.scope, operator=found.operator, due=due)
 
 
 def get(session: Session, key_id: str) -> ApiKey:
@@ -121,14 +148,9 @@ def page(
     return pages.page(session, select(ApiKey), ApiKey, limit=limit, after=after, narrow=narrow, equal=equal)
 
 
-def used(session: Session, found: ApiKey) -> None:
+def used(session: Session, key_id: str) -> None:
     """Note that a key was used."""
-    session.execute(update(ApiKey).where(ApiKey.id == found.id).values(last_used_at=now(session)))
-
-
-def is_due(found: ApiKey, moment: datetime) -> bool:
-    """Whether it is time to note that a key was used."""
-    return found.last_used_at is None or moment - found.last_used_at > _USED_EVERY
+    session.execute(update(ApiKey).where(ApiKey.id == key_id).values(last_used_at=now(session)))
 
 
 def revoke(session: Session, key_id: str) -> ApiKey:
@@ -149,8 +171,18 @@ def revoke(session: Session, key_id: str) -> ApiKey:
     return found
 
 
-def _valid(moment: datetime) -> ColumnElement[bool]:
+def _valid(moment: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
     return ApiKey.revoked_at.is_(None) & or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > moment)
+
+
+def _holder(moment: ColumnElement[datetime]) -> Select[*tuple[Any, ...]]:
+    columns = (ApiKey.id, ApiKey.project_id, ApiKey.scope, ApiKey.last_used_at, Project.operator, moment.label("moment"))
+    of_a_project = select(*columns).join(Project, Project.id == ApiKey.project_id)
+    return of_a_project.where(ApiKey.hash == bindparam("hash"), _valid(moment))
+
+
+_HOLDER = _holder(func.clock_timestamp(type_=UtcDateTime))
+_HOLDER_NOW = _holder(bindparam("moment", type_=UtcDateTime))
 
 
 def _digest(key: str) -> str:

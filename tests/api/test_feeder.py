@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import anyio
 import pytest
 
-from api.feeder import Feeder
+from api.feeder import _BUFFER, Feeder
 
-MEBIBYTE = bytes(1 << 20)
+PIECE = bytes(_BUFFER)
 
 
 class TestFeeder:
@@ -42,7 +42,7 @@ class TestFeeder:
             added = 0
             with anyio.move_on_after(0.2):
                 while True:
-                    await feeder.add(MEBIBYTE)
+                    await feeder.add(PIECE)
                     added += 1
             may_go_on.set()
             await feeder.settle()
@@ -56,7 +56,7 @@ class TestFeeder:
 
         async def run() -> list[bytes]:
             feeder = Feeder(take)
-            await feeder.add(MEBIBYTE)
+            await feeder.add(PIECE)
             await feeder.add(b"behind it")
             with pytest.raises(ValueError, match="no room"):
                 await feeder.finish()

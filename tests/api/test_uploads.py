@@ -204,16 +204,16 @@ class TestParts:
         assert send(client, url, 0, iter([CONTENT])).headers["Upload-Offset"] == str(len(CONTENT))
 
     def test_of_two_at_a_time_one_waits(self, client: Client, address: str, url: str):
-        with open_request(address, url, 0, 1_100_000) as connection:
-            connection.sendall(CONTENT[:1_050_000])
+        with open_request(address, url, 0, 2_200_000) as connection:
+            connection.sendall(CONTENT[:2_150_000])
             until(lambda: offset(client, url) > 0)
             locked = send(client, url, 0, b"x")
             assert (locked.status_code, locked.headers["Retry-After"]) == (423, "1")
             assert client.delete(url, headers=TUS).status_code == 423
             assert client.post("/v1/datasets", json={"upload_id": id_in(url)}).status_code == 423
-            connection.sendall(CONTENT[1_050_000:1_100_000])
+            connection.sendall(CONTENT[2_150_000:2_200_000])
             assert connection.recv(100).startswith(b"HTTP/1.1 204")
-        assert send(client, url, 1_100_000, b"x").status_code == 204
+        assert send(client, url, 2_200_000, b"x").status_code == 204
 
     def test_a_silent_connection_lets_it_go_to_the_next(
         self, client: Client, address: str, url: str, monkeypatch: pytest.MonkeyPatch

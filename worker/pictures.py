@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from records.blobs import Blobs, file_sha256
-from records.database import Database, after_commit
+from records.database import Database, after_commit, is_away
 from records.errors import RecordsError
 from records.models.picture import LONGEST_CAPTION
 from records.queries import leases, pictures
@@ -140,10 +140,10 @@ class Pictures:
         try:
             if self._drawn:
                 self._refer()
-        except (OperationalError, InterfaceError) as error:
-            logger.warning("the database is away, %d pictures wait: %s", len(self._drawn), error)
-            return False
         except DBAPIError as error:
+            if is_away(error):
+                logger.warning("the database is away, %d pictures wait: %s", len(self._drawn), error)
+                return False
             self._warn(f"{len(self._drawn)} pictures could not be stored: {error.orig}")
             self.discard()
         except OSError as error:

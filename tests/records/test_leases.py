@@ -1,8 +1,9 @@
 import threading
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
-from records.database import Database
+from records.database import Database, is_away
 from records.models import Job
 from records.queries import events, jobs, leases
 from records.queries.leases import Lease, LeaseLostError
@@ -44,6 +45,29 @@ class TestClaim:
         assert len(won) == 1
         with database.read() as session:
             assert jobs.get(session, job_id).attempt == 1
+
+
+class TestFrozen:
+    def test_within_a_transaction_it_lets_go_of_what_it_has_locked(self, postgres_url: str, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("records.database.IDLE_SECONDS", 0.3)
+        frozen, other = Database(postgres_url), Database(postgres_url)
+        with other.write() as session:
+            job_id = factories.job(session).id
+
+        def hold_and_go_on_later() -> None:
+            with frozen.write() as session:
+                jobs.locked(session, job_id)
+                with other.write() as meanwhile:
+                    jobs.cancel(meanwhile, job_id)
+                jobs.pause(session, job_id)
+
+        with pytest.raises(DBAPIError, match="idle-in-transaction") as told:
+            hold_and_go_on_later()
+        assert is_away(told.value)
+        with frozen.read() as session:
+            assert jobs.get(session, job_id).state == JobState.CANCELLED
+        for database in (frozen, other):
+            database.engine.dispose()
 
 
 class TestFencing:

@@ -136,7 +136,7 @@ class TestDamaged:
         with Town(tmp_path / "town", sqlite_url) as town:
             town.start_worker()
             dataset_id = town.upload()
-            job_id = town.train(dataset_id, steps=300).id
+            job_id = town.train(dataset_id, steps=120).id
             until(lambda: len(town.checkpoints(job_id)) == 2)
             town.client.jobs.pause(job_id)
             until(lambda: town.state(job_id) == "paused")

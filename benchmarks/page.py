@@ -1,11 +1,13 @@
-"""How soon the page shows something, with few jobs in the database and with many: `python -m benchmarks.page [JOBS]`.
+"""How soon the page shows something, with few jobs in the database and with many.
+
+Run it by `python -m benchmarks.page [--jobs 10000] [--database postgresql]`.
 
 A server of its own, as `pretext-server up` starts it, and a Chromium that has signed in and has nothing in its cache. For each path
 the median of five visits, in milliseconds: until the first content is painted, and until the rows that were asked for are there.
 """
 
+import argparse
 import shutil
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, sync_playwright
 
+from benchmarks import databases
 from benchmarks.sides import fill
 from launcher.server import Server
 from records.database import Database
@@ -41,10 +44,14 @@ def visit(browser: Browser, server: Server, state: Any, path: str) -> tuple[floa
     return painted, there
 
 
-def measure(count: int) -> dict[str, tuple[float, float]]:
+def measure(count: int, kind: str) -> dict[str, tuple[float, float]]:
     """Medians for each path with so many jobs."""
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        settings = Settings(data_dir=Path(folder) / "data", port=0, device="cpu")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        databases.empty(kind, Path(folder), "page") as (url,),
+        sync_playwright() as playwright,
+    ):
+        settings = Settings(data_dir=Path(folder) / "data", database_url=url, port=0, device="cpu")
         settings.data_dir.mkdir()
         migrate(settings.database)
         database = Database(settings.database)
@@ -61,9 +68,14 @@ def measure(count: int) -> dict[str, tuple[float, float]]:
     return {path: (median(one for one, _ in each), median(other for _, other in each)) for path, each in times.items()}
 
 
-def main(count: int) -> None:
+def main() -> None:
     """Measure both, and print a table."""
-    few, many = measure(FEW), measure(count)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=10_000)
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    arguments = parser.parse_args()
+    count, kind = arguments.jobs, arguments.database
+    few, many = measure(FEW, kind), measure(count, kind)
     print(f"| path | first content of {FEW} jobs | of {count:,} | what was asked for, of {FEW} | of {count:,} |")
     print("|---|---|---|---|---|")
     for path, ((first, there), (first_of_many, there_of_many)) in {path: (few[path], many[path]) for path in PATHS}.items():
@@ -71,4 +83,4 @@ def main(count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)
+    main()

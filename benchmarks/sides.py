@@ -226,10 +226,10 @@ class MLflow:
                     f"{api}/runs/search",
                     _json({"experiment_ids": ["0"], "max_results": 100, "filter": "attributes.status = 'FAILED'"}),
                 ),
-                "read": lambda: ("GET", f"{api}/runs/get?run_id={self._lease.job_id}", None),
+                "read": lambda: ("GET", f"{api}/runs/get?run_id={self._watched}", None),
                 "history": lambda: (
                     "GET",
-                    f"{api}/metrics/get-history?run_id={self._lease.job_id}&metric_key=loss&max_results={POINTS}",
+                    f"{api}/metrics/get-history?run_id={self._watched}&metric_key=loss&max_results={POINTS}",
                     None,
                 ),
             }

@@ -1,5 +1,6 @@
 """The HTTP server of the API, and of what is served beside it."""
 
+import gc
 import logging
 import socket
 import sys
@@ -50,6 +51,9 @@ def serve(app: ASGIApp, host: str, port: int, feeds: Feeds | None = None, listen
     """
     access_log = logging.getLogger("uvicorn.access").isEnabledFor(logging.DEBUG)
     server = Server(app, feeds, host=host, port=port, access_log=access_log)
+    # What is there by now stays. The collector would go through all of it every hundred requests, and they would wait for that.
+    gc.collect()
+    gc.freeze()
     with suppress(KeyboardInterrupt):
         server.run(None if listener is None else [socket.socket(fileno=listener)])
     if not server.started:

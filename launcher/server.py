@@ -116,6 +116,7 @@ class Server:
         environment = {
             **os.environ,
             "PRETEXT_DATA_DIR": str(settings.data_dir.resolve()),
+            "PRETEXT_DATABASE_URL": settings.database,
             "PRETEXT_HOST": settings.host,
             "PRETEXT_PORT": str(self._port),
             "PRETEXT_WORKERS": str(settings.workers),

@@ -28,7 +28,11 @@ router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
 IdempotencyKey = Annotated[
     str | None,
-    Header(max_length=255, description="Any text of your own. The same request sent again with the same key is carried out once."),
+    Header(
+        min_length=1,
+        max_length=255,
+        description="Any text of your own. The same request sent again with the same key is carried out once.",
+    ),
 ]
 _FORM = {
     "requestBody": {
@@ -227,7 +231,7 @@ def list_samples(
 )
 def read_thumbnail(
     dataset_id: str,
-    index: Annotated[int, Path(ge=0, description="Place of the image in the dataset, from 0.")],
+    index: Annotated[int, Path(ge=0, le=2**62, description="Place of the image in the dataset, from 0.")],
     session: SessionDep,
     services: ServicesDep,
     size: Annotated[int, Query(ge=16, le=512, description="Longest side, in pixels.")] = 128,

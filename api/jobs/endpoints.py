@@ -154,7 +154,7 @@ def list_events(
     limit: Limit = 100,
     after: Annotated[int, Query(ge=0, le=2**62, description="Number of the last event that was seen.")] = 0,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
-    last_event_id: Annotated[int | None, Header(ge=0, description="As `after`; browsers send it by themselves.")] = None,
+    last_event_id: Annotated[int | None, Header(ge=0, le=2**62, description="As `after`; browsers send it by themselves.")] = None,
 ) -> Response | Page[EventOut]:
     """The events in order: a page at a time, or, with `Accept: text/event-stream`, as they happen until the job ends."""
     jobs.get(session, job_id)

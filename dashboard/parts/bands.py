@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nicegui import ui
 
@@ -45,6 +46,13 @@ def banded_chart(curves: Sequence[Banded], chance: float | None, told: str) -> u
         chance: accuracy of guessing, 0 to 1.
         told: what there is to see, for who cannot see it.
     """
+    chart = ui.echart(drawn(curves, chance)).style(f"height: {300 + 22 * _rows(curves)}px; width: 100%").props("role=img")
+    chart.props["aria-label"] = told
+    return chart
+
+
+def drawn(curves: Sequence[Banded], chance: float | None) -> dict[str, Any]:
+    """What ECharts draws it from. The places of the points are the only marks of the lower axis; the other has its own."""
     series: list[dict[str, object]] = []
     for number, curve in enumerate(curves):
         series += _series(curve, PALETTE[number % len(PALETTE)], number, chance if not number else None)
@@ -54,15 +62,17 @@ def banded_chart(curves: Sequence[Banded], chance: float | None, told: str) -> u
     axis |= {"min": min(places, default=1) * 0.9, "max": max(places, default=10) * 1.1, "nameTextStyle": axis["axisLabel"]}
     axis |= {"axisLabel": {**axis["axisLabel"], "customValues": sorted(set(places))}}
     found["xAxis"] = axis
-    found["yAxis"] = {**found["yAxis"], "axisLabel": {**axis["axisLabel"], "formatter": "{value}%"}}
+    found["yAxis"]["axisLabel"] = {**found["yAxis"]["axisLabel"], "formatter": "{value}%"}
     found["tooltip"] = {**found["tooltip"], ":valueFormatter": _PERCENT}
-    rows = -(-len(curves) // 2)
-    found["grid"] = {"left": 8, "right": 16, "top": 22 + 22 * rows, "bottom": 22, "containLabel": True}
+    found["grid"] = {"left": 8, "right": 16, "top": 22 + 22 * _rows(curves), "bottom": 22, "containLabel": True}
     found["legend"] = {**found["legend"], "data": [curve.name for curve in curves]}
     found.pop("dataZoom")
-    chart = ui.echart(found).style(f"height: {300 + 22 * rows}px; width: 100%").props("role=img")
-    chart.props["aria-label"] = told
-    return chart
+    return found
+
+
+def _rows(curves: Sequence[Banded]) -> int:
+    """Rows of the legend."""
+    return -(-len(curves) // 2)
 
 
 def _series(curve: Banded, color: str, number: int, level: float | None) -> list[dict[str, object]]:

@@ -82,6 +82,10 @@ class TestCreate:
             jobs.get(session, job_id).progress = {"phase": "train", "done": 600, "verdict": verdict}
         assert client.get(f"/v1/jobs/{job_id}").json()["verdict"] == verdict
 
+    def test_an_empty_idempotency_key_is_refused(self, client: Client, request_body: dict):
+        answer = client.post("/v1/jobs", json=request_body, headers={"Idempotency-Key": ""})
+        assert (answer.status_code, answer.json()["param"]) == (422, "idempotency-key")
+
     def test_the_same_idempotency_key_makes_one_job(self, client: Client, request_body: dict):
         headers = {"Idempotency-Key": "once"}
         first = client.post("/v1/jobs", json=request_body, headers=headers).json()
@@ -182,6 +186,11 @@ class TestEvents:
         assert states == ["running", "succeeded"]
         assert [message["id"] for message in messages if "id" in message] == ["2", "3"]
         assert any(message["event"] == "progress" and "id" not in message for message in messages)
+
+    def test_are_not_asked_for_behind_a_number_that_none_can_have(self, client: Client, request_body: dict):
+        job_id = client.post("/v1/jobs", json=request_body).json()["id"]
+        answer = client.get(f"/v1/jobs/{job_id}/events", headers={"Last-Event-ID": str(2**90)})
+        assert (answer.status_code, answer.json()["param"]) == (422, "last-event-id")
 
 
 class TestMetrics:

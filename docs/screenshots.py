@@ -121,7 +121,7 @@ def _looked_at(context: BrowserContext, address: str, shot: Shot) -> bytes:
     page = context.new_page()
     page.goto(address)
     expect(page.locator("h1")).to_be_visible(timeout=_PATIENCE)
-    expect(page.locator(".skeleton")).to_have_count(0, timeout=_PATIENCE)
+    expect(page.locator(".skeleton, .task-picture.loading")).to_have_count(0, timeout=_PATIENCE)
     page.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth)")
     if shot.until:
         expect(page.get_by_text(shot.until)).to_be_visible(timeout=_PATIENCE)

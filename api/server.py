@@ -12,6 +12,9 @@ from starlette.types import ASGIApp
 
 from api.jobs.stream import Feeds
 
+_IDLE_SECONDS = 30
+"""Seconds that a connection is kept for the next request. Well beyond the five of httpx: where both sides give up at the same
+moment, a request is sent into a connection that is just being closed."""
 _STOP_SECONDS = 3
 """Seconds that requests have to come to their end when the server stops."""
 
@@ -26,7 +29,12 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, app: ASGIApp, feeds: Feeds | None = None, **options: Any) -> None:
-        own: dict[str, Any] = {"log_config": None, "server_header": False, "timeout_graceful_shutdown": _STOP_SECONDS}
+        own: dict[str, Any] = {
+            "log_config": None,
+            "server_header": False,
+            "timeout_keep_alive": _IDLE_SECONDS,
+            "timeout_graceful_shutdown": _STOP_SECONDS,
+        }
         super().__init__(uvicorn.Config(app, **{**own, **options}))
         self._feeds = feeds
 

@@ -2,10 +2,9 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CancelScope, CapacityLimiter, to_thread
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
@@ -55,14 +54,20 @@ async def get_session(request: Request, services: ServicesDep) -> AsyncIterator[
     reads = request.method in {"GET", "HEAD"}
     transaction = services.database.read() if reads else services.database.write()
     session = transaction.__enter__()
-    end = partial(to_thread.run_sync, limiter=CapacityLimiter(1), abandon_on_cancel=False)
+
+    async def end(error: BaseException | None = None) -> bool | None:
+        how = (None, None, None) if error is None else (type(error), error, error.__traceback__)
+        with CancelScope(shield=True):
+            return await to_thread.run_sync(transaction.__exit__, *how, limiter=CapacityLimiter(1))
+        raise AssertionError  # nothing is cancelled in there
+
     try:
         yield session
     except BaseException as error:
-        if not await end(transaction.__exit__, type(error), error, error.__traceback__):
+        if not await end(error):
             raise
     else:
-        await end(transaction.__exit__, None, None, None)
+        await end()
 
 
 SessionDep = Annotated[Session, Depends(get_session, scope="function")]

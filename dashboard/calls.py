@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -12,10 +11,10 @@ from nicegui import ui
 from pretext_client import ApiError, ConnectionFailed, NotFound, Pretext, PretextError, Unauthorized
 
 from dashboard.sessions import Session
+from dashboard.threads import in_thread
 
 ResultT = TypeVar("ResultT")
 logger = logging.getLogger(__name__)
-_threads = ThreadPoolExecutor(32, thread_name_prefix="page")
 
 
 def session() -> Session:
@@ -49,7 +48,7 @@ async def gathered(works: Iterable[Callable[[Pretext], ResultT]]) -> list[Result
 async def _call(mine: Session, work: Callable[[Pretext], ResultT]) -> ResultT:
     if not mine.ended:
         try:
-            return await asyncio.get_running_loop().run_in_executor(_threads, work, mine.client)
+            return await in_thread(work, mine.client)
         except RuntimeError:  # the client was closed meanwhile
             if not mine.ended:
                 raise

@@ -1,16 +1,17 @@
 """Pictures for `<img>`, and files to download: fetched with the viewer's key, which no address of the page carries."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from hashlib import sha256
 from typing import Annotated, TypeVar
 
-import anyio.to_thread
+import anyio
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pretext_client import Pretext, Unauthorized
 
 from dashboard.sessions import Sessions
+from dashboard.threads import in_thread
 
 ResultT = TypeVar("ResultT")
 Id = Annotated[str, Path(pattern=r"^[a-z]+_[0-9a-z]+$", max_length=100)]
@@ -58,7 +59,7 @@ async def within(sessions: Sessions, request: Request, work: Callable[[Pretext],
             raise Unauthorized(401, "unauthorized", "you are signed out; sign in again")
         return work(session.client)
 
-    return await anyio.to_thread.run_sync(run)
+    return await in_thread(run)
 
 
 def router(sessions: Sessions) -> APIRouter:
@@ -95,13 +96,21 @@ def _passed_on(pretext: Pretext, model_id: str, name: str) -> Response:
     opened = ExitStack()
     chunks = opened.enter_context(pretext.models.open(model_id, name))
 
-    def content() -> Iterator[bytes]:
+    async def content() -> AsyncIterator[bytes]:
         with opened:
-            yield from chunks
+            while chunk := await _next(chunks):
+                yield chunk
 
     # A type that GZipMiddleware would compress costs time and wins nothing: weights are noise.
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Encoding": "identity"}
     return StreamingResponse(content(), media_type="application/octet-stream", headers=headers)
+
+
+async def _next(chunks: Iterator[bytes]) -> bytes | None:
+    """Not to be left alone when the browser hangs up: nothing may be closed that a thread reads from."""
+    with anyio.CancelScope(shield=True):
+        return await in_thread(next, chunks, None)
+    raise AssertionError  # nothing is cancelled in there
 
 
 def _picture(content: bytes) -> Response:

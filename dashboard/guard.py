@@ -4,13 +4,13 @@ import re
 import secrets
 from urllib.parse import quote, urlsplit
 
-import anyio.to_thread
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.sessions import Sessions
+from dashboard.threads import in_thread
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -76,7 +76,7 @@ class Guard:
         path = connection.scope["path"]
         if _OPEN.match(path):
             return None
-        if await anyio.to_thread.run_sync(self._sessions.of, connection) is not None:
+        if await in_thread(self._sessions.of, connection) is not None:
             return None
         if connection.scope["type"] == "http" and connection.scope["method"] == "GET" and "." not in path and path[:2] != "/_":
             wanted = path + (f"?{connection.url.query}" if connection.url.query else "")

@@ -17,6 +17,7 @@ from dashboard.icons import icon
 from dashboard.pages import PAGES, Page
 from dashboard.parts import basics
 from dashboard.sessions import Rights, Session, Sessions
+from dashboard.threads import in_thread
 
 _FIRST_CONTENT_SECONDS = 1.0
 """How long the first answer waits for the page's content; what takes longer comes by the websocket."""
@@ -37,7 +38,7 @@ def install(sessions: Sessions) -> None:
     ui.add_head_html(_HEAD.format(icon=assets.url("icon.svg"), css=assets.url("page.css"), js=assets.url("page.js")), shared=True)
 
     async def everything(request: Request) -> None:
-        session = await asyncio.to_thread(sessions.of, request)
+        session = await in_thread(sessions.of, request)
         assert session is not None, "the guard lets nobody in who is not signed in"
         await _build(session)
 

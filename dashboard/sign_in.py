@@ -4,7 +4,6 @@ from html import escape
 from typing import Annotated
 from urllib.parse import parse_qs
 
-import anyio.to_thread
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pretext_client import ConnectionFailed, PretextError, Unauthorized
@@ -12,6 +11,7 @@ from pretext_client import ConnectionFailed, PretextError, Unauthorized
 from dashboard import assets
 from dashboard.config import Config
 from dashboard.sessions import IDLE_SECONDS, Sessions, cookie_name
+from dashboard.threads import in_thread
 
 _MOST_FORM = 4096
 _PAGE = """<!doctype html>
@@ -51,7 +51,7 @@ def router(config: Config, sessions: Sessions) -> APIRouter:
 
     @routes.get("/sign-in")
     async def form(request: Request, to: Annotated[str, Query(max_length=500)] = "/") -> Response:
-        if await anyio.to_thread.run_sync(sessions.of, request) is not None:
+        if await in_thread(sessions.of, request) is not None:
             return RedirectResponse(_inside(to), 303)
         return _form(request, to)
 
@@ -65,16 +65,16 @@ def router(config: Config, sessions: Sessions) -> APIRouter:
 
     @routes.get("/sign-in/once")
     async def once(request: Request, code: Annotated[str, Query(max_length=200)] = "") -> Response:
-        key = None if config.link is None else await anyio.to_thread.run_sync(config.link.take, code)
+        key = None if config.link is None else await in_thread(config.link.take, code)
         if key is None:
             return _form(request, "/", "This link was used already, or is of an earlier start. Sign in with the key.", 403)
         return await _begin(sessions, request, key, "/")
 
     @routes.post("/sign-out")
     async def sign_out(request: Request) -> Response:
-        session = await anyio.to_thread.run_sync(sessions.of, request)
+        session = await in_thread(sessions.of, request)
         if session is not None:
-            await anyio.to_thread.run_sync(sessions.end, session)
+            await in_thread(sessions.end, session)
         answer = RedirectResponse("/sign-in", 303)
         answer.delete_cookie(cookie_name(request))
         return answer
@@ -84,7 +84,7 @@ def router(config: Config, sessions: Sessions) -> APIRouter:
 
 async def _begin(sessions: Sessions, request: Request, key: str, to: str) -> Response:
     try:
-        token = await anyio.to_thread.run_sync(sessions.begin, key)
+        token = await in_thread(sessions.begin, key)
     except Unauthorized:
         return _form(request, to, "The server does not accept this key. Is it whole, and still valid?", 401)
     except ConnectionFailed:

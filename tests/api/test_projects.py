@@ -316,11 +316,11 @@ class TestQuotas:
 class TestRates:
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:
-        return settings.model_copy(update={"requests_per_minute": 60})
+        return settings.model_copy(update={"requests_per_minute": 20})
 
     def test_too_many_requests_have_to_wait(self, client: httpx.Client):
-        told = [client.get("/v1/jobs", params={"limit": 1}) for _ in range(8)]
-        assert [answer.status_code for answer in told] == [200] * 6 + [429] * 2
-        assert [int(answer.headers["RateLimit-Remaining"]) for answer in told[:6]] == [5, 4, 3, 2, 1, 0]
-        assert (told[-1].json()["code"], int(told[-1].headers["Retry-After"])) == ("rate_limited", 1)
+        told = [client.get("/v1/jobs", params={"limit": 1}) for _ in range(4)]
+        assert [answer.status_code for answer in told] == [200] * 2 + [429] * 2
+        assert [int(answer.headers["RateLimit-Remaining"]) for answer in told[:2]] == [1, 0]
+        assert (told[-1].json()["code"], int(told[-1].headers["Retry-After"]) in {1, 2, 3}) == ("rate_limited", True)
         assert client.get("/healthz").status_code == 200

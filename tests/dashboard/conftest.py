@@ -43,7 +43,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     command = [sys.executable, "-m", "launcher", "up", "--data-dir", str(folder / "data"), "--port", "0", "--device", "cpu"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PRETEXT_")}
     environment |= {"PRETEXT_WEBHOOK_HTTP": "true", "PRETEXT_WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8"}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
     try:
         assert process.stdout is not None
         printed = ""
@@ -170,7 +171,7 @@ def session_cookies(browser, running: Running):
 @pytest.fixture
 def open_page(browser, running: Running, session_cookies) -> Iterator[Callable]:
     """Open an address, signed in; what the browser complains of fails the test."""
-    contexts, complaints = [], []
+    contexts, complaints, answers = [], [], []
 
     def open_(path: str, *, width: int = 1280, theme: str = "light", strict: bool = True):
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce")
@@ -180,14 +181,18 @@ def open_page(browser, running: Running, session_cookies) -> Iterator[Callable]:
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: complaints.append(message.text) if strict and message.type == "error" else None)
+        page.on("response", lambda answer: answers.append(answer) if answer.status >= 500 else None)
         page.goto(running.url + path)
         sync_api.expect(page.locator("h1")).to_be_visible(timeout=PATIENCE)
         return page
 
     yield open_
+    told = [f"{answer.url}: {answer.status} {answer.text()}" for answer in answers] if complaints else []
+    if complaints:
+        print("".join((running.folder / "log").read_text().splitlines(keepends=True)[-40:]))
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert complaints == [], told
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,9 @@
 """What the page tells of a dataset, and what can be changed of it."""
 
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 from playwright.sync_api import expect
 from pretext_client import Pretext
 
@@ -41,3 +43,18 @@ def test_samples_are_enlarged_refused_files_listed_and_the_name_changed(open_pag
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", level=1, name="One picture")).to_be_visible()
         assert client.datasets.get(dataset.id).name == "One picture"
+
+
+class TestPictures:
+    def test_many_are_asked_for_at_once(self, running: Running, session_cookies):
+        """More than the server has threads, each of which has to ask the API in the same process."""
+        cookies = {cookie["name"]: cookie["value"] for cookie in session_cookies}
+
+        limits = httpx.Limits(max_connections=160)
+        with (
+            httpx.Client(base_url=running.url, cookies=cookies, timeout=60, limits=limits) as browser,
+            ThreadPoolExecutor(160) as threads,
+        ):
+            addresses = [f"/files/datasets/{running.dataset_id}/samples/{at % 64}?size={64 + at}" for at in range(160)]
+            answers = list(threads.map(browser.get, addresses))
+        assert {(answer.status_code, answer.headers["content-type"]) for answer in answers} == {(200, "image/webp")}

@@ -24,9 +24,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 
 @router.post("", status_code=201, summary="Pretrain, evaluate or use an encoder", responses=responses(401, 404, 409, 422))
-def create_job(
-    request: JobRequest, response: Response, session: SessionDep, services: ServicesDep, idempotency_key: IdempotencyKey = None
-) -> JobOut:
+def create_job(request: JobRequest, response: Response, services: ServicesDep, idempotency_key: IdempotencyKey = None) -> JobOut:
     """Queue a job. Everything but the dataset and the task has a good default; the answer shows what was decided in `spec`.
 
     `curl -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" http://127.0.0.1:8000/v1/jobs
@@ -44,9 +42,7 @@ def create_job(
     err) is refused as `insufficient_memory`, with the largest `batch_size` that fits; `"check_memory": false` tries it all the
     same. `POST /v1/jobs/estimate` tells before.
     """
-    job, new = service.create(session, request, idempotency_key)
-    if new:
-        services.wake_for(session, job)
+    job = service.create(services, request, idempotency_key)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return JobOut.of(job)
 

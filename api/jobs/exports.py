@@ -3,35 +3,20 @@
 from sqlalchemy.orm import Session
 
 from api.jobs.schemas import ExportRequest
-from records.models import Job, Model
-from records.queries import evaluations, jobs, models
+from records.models import Model
+from records.queries import evaluations, models
 from ssl_core.card.evaluations import best_stage
 from ssl_core.spec import SpecError
 from ssl_core.spec.export import BEST, ModelExport, stages_of
 
 
-def create(session: Session, request: ExportRequest, idempotency_key: str | None, request_hash: str) -> Job:
-    """Queue an export, with the stage decided. It runs on any worker's CPU.
+def resolved(session: Session, request: ExportRequest) -> ModelExport:
+    """What is asked for, with the stage decided. It runs on any worker's CPU.
 
     Raises:
         NotFoundError: there is no such model.
         SpecError: its encoder has no such stage, or nothing is known of which one is the best.
     """
-    spec = resolved(session, request)
-    return jobs.create(
-        session,
-        kind="export",
-        dataset_id=None,
-        spec=spec.model_dump(mode="json"),
-        priority=request.priority,
-        metadata=request.metadata,
-        idempotency_key=idempotency_key,
-        request_hash=request_hash,
-    )
-
-
-def resolved(session: Session, request: ExportRequest) -> ModelExport:
-    """What is asked for, with the stage decided. Raises as of `create`."""
     model = models.to_start_from(session, request.model_id, param="model_id")
     stage, evaluation_id = _best(session, model) if request.stage == BEST else (request.stage, None)
     stages = stages_of(model.encoder["name"], model.ends_at)

@@ -1,6 +1,7 @@
 """The rules of jobs."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 from api.jobs import estimates, exports
 from api.jobs.estimate_schemas import EstimateOut
 from api.jobs.schemas import EmbedRequest, EvaluateRequest, ExportRequest, JobKind, PretrainRequest
+from api.services import Services
 from records.errors import ConflictError
 from records.models import Dataset, Job, Model
 from records.queries import datasets, jobs, models, projects, workers
@@ -23,42 +25,81 @@ _FEWEST_CLASSES = 2
 OnDataset = PretrainRequest | EvaluateRequest | EmbedRequest
 
 
-def create(session: Session, request: OnDataset | ExportRequest, idempotency_key: str | None) -> tuple[Job, bool]:
-    """Queue a job, with every "auto" decided that can be by now; the second value tells whether it is new.
+@dataclass(frozen=True)
+class _Draft:
+    """A job as it is to be, and the records that this was decided by."""
+
+    spec: ResolvedPretrain | ModelEvaluation | ModelEmbedding | ModelExport
+    labels: dict[str, list[str] | None]
+    """The classes of each dataset that it needs, by the dataset's id; what else a job depends on never changes once it is ready."""
+    evaluate: dict[str, Any] | None = None
+    memory_bytes: int | None = None
+
+    def holds(self, session: Session) -> bool:
+        """Whether all of it is as it was. It stays so until the transaction ends."""
+        return datasets.labels_to_work_on(session, self.labels) == self.labels and models.are_there(session, self._models())
+
+    def _models(self) -> set[str]:
+        if isinstance(self.spec, ResolvedPretrain):
+            needed = [self.spec.init_from, *(self.evaluate or {}).get("references", ())]
+        else:
+            needed = [self.spec.model_id, *(self.spec.references if isinstance(self.spec, ModelEvaluation) else ())]
+        return {model_id for model_id in needed if model_id is not None}
+
+
+def create(services: Services, request: OnDataset | ExportRequest, idempotency_key: str | None) -> Job:
+    """Queue a job, with every "auto" decided that can be by now. With an idempotency key that made one before, gives that one.
+
+    Most of the work is done before the transaction that writes, of which SQLite has one at a time.
 
     Raises:
         NotFoundError: there is no such dataset, or no such model to start from, to evaluate or to embed by.
         ConflictError: the dataset is not ready.
         MemoryShortError: no worker that is alive has the memory.
         SpecError: the dataset does not allow what is asked for, or the model to start from is of another encoder.
+        QuotaError: the project has no GPU time left.
         IdempotencyError: the key was used for another request.
     """
     digest = sha256(request.model_dump_json().encode()).hexdigest()
-    known = jobs.replayed(session, idempotency_key, digest)
-    if known is not None:
-        return known, False
+    with services.database.read() as session:
+        if (known := jobs.replayed(session, idempotency_key, digest)) is not None:
+            return known
+        draft = _draft(session, request)
+    with services.database.write() as session:
+        if (known := jobs.replayed(session, idempotency_key, digest)) is not None:
+            return known
+        if not draft.holds(session):
+            draft = _draft(session, request)
+        if not isinstance(request, ExportRequest) and (actor := acting()) is not None:
+            projects.check_gpu(session, actor.project_id)
+        job = jobs.create(
+            session,
+            kind=request.kind,
+            dataset_id=None if isinstance(request, ExportRequest) else request.dataset_id,
+            model_id=draft.spec.model_id if isinstance(draft.spec, ModelEvaluation | ModelEmbedding) else None,
+            spec=draft.spec.model_dump(mode="json"),
+            device="auto" if isinstance(draft.spec, ModelExport) else draft.spec.device,
+            priority=request.priority,
+            metadata=request.metadata,
+            idempotency_key=idempotency_key,
+            request_hash=digest,
+            evaluate=draft.evaluate,
+            memory_bytes=draft.memory_bytes,
+        )
+        services.wake_for(session, job)
+    return job
+
+
+def _draft(session: Session, request: OnDataset | ExportRequest) -> _Draft:
     if isinstance(request, ExportRequest):
-        return exports.create(session, request, idempotency_key, digest), True
+        return _Draft(exports.resolved(session, request), {})
     dataset = datasets.to_work_on(session, request.dataset_id, param="dataset_id")
-    if (actor := acting()) is not None:
-        projects.check_gpu(session, actor.project_id)
     spec = _spec(session, request, dataset)
-    job = jobs.create(
-        session,
-        kind=request.kind,
-        dataset_id=dataset.id,
-        spec=spec.model_dump(mode="json"),
-        device=spec.device,
-        priority=request.priority,
-        metadata=request.metadata,
-        idempotency_key=idempotency_key,
-        request_hash=digest,
-        evaluate=_evaluate_after(session, request, dataset),
-        memory_bytes=_memory(session, request, spec, dataset),
-    )
-    if isinstance(spec, ModelEvaluation | ModelEmbedding):
-        job.model_id = spec.model_id
-    return job, True
+    evaluate = _evaluate_after(session, request, dataset)
+    labels = {dataset.id: dataset.labels}
+    if evaluate is not None and evaluate["dataset_id"] != dataset.id:
+        labels[evaluate["dataset_id"]] = datasets.get(session, evaluate["dataset_id"]).labels
+    return _Draft(spec, labels, evaluate, _memory(session, request, spec, dataset))
 
 
 def check_waiting(job: Job) -> None:

@@ -1,5 +1,7 @@
 """Datasets."""
 
+from collections.abc import Collection
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -128,6 +130,13 @@ def to_work_on(session: Session, dataset_id: str, *, param: str | None = None) -
     """
     session.execute(select(Dataset.id).where(Dataset.id == dataset_id).with_for_update(read=True))
     return ready(session, dataset_id, param=param)
+
+
+def labels_to_work_on(session: Session, dataset_ids: Collection[str]) -> dict[str, list[str] | None]:
+    """The classes of those datasets that can be read; none of them changes or is deleted before the transaction ends."""
+    wanted = select(Dataset.id, Dataset.labels).where(Dataset.id.in_(dataset_ids), Dataset.state == "ready")
+    found = session.execute(wanted.with_for_update(read=True)) if dataset_ids else ()
+    return {row.id: row.labels for row in found}
 
 
 def page(

@@ -30,6 +30,7 @@ def create(
     request_hash: str | None = None,
     evaluate: dict[str, Any] | None = None,
     memory_bytes: int | None = None,
+    model_id: str | None = None,
 ) -> Job:
     """Make a queued job."""
     job = Job(
@@ -40,6 +41,7 @@ def create(
         failures=0,
         last_event=0,
         dataset_id=dataset_id,
+        model_id=model_id,
         device=device,
         spec=spec,
         task=(spec.get("task") or {}).get("name"),

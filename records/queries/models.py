@@ -1,5 +1,6 @@
 """Models."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,12 @@ def to_start_from(session: Session, model_id: str, *, param: str) -> Model:
     if session.scalar(select(Model.id).where(Model.id == id_).with_for_update(read=True)) is None:
         raise NotFoundError.of("model", model_id, param)
     return session.get_one(Model, id_)
+
+
+def are_there(session: Session, model_ids: Collection[str]) -> bool:
+    """Whether there are all of these models, by their ids; none of them can be deleted before the transaction ends."""
+    wanted = select(Model.id).where(Model.id.in_(model_ids)).with_for_update(read=True)
+    return not model_ids or len(session.scalars(wanted).all()) == len(model_ids)
 
 
 def file(session: Session, model_id: str, name: str) -> ModelFile:

@@ -4,9 +4,12 @@ import time
 
 import pytest
 from httpx import Client
+from sqlalchemy.orm import Session
 
+from api.jobs import service
+from api.jobs.schemas import PretrainRequest
 from api.services import Services
-from records.queries import datasets, jobs, leases, workers
+from records.queries import datasets, jobs, leases, models, workers
 from records.queries.leases import Lease
 from records.states import JobState
 from tests import factories
@@ -132,6 +135,39 @@ class TestCreate:
         answer = client.post("/v1/jobs", json=request_body)
         assert answer.status_code == 409
         assert "job_7" in answer.json()["detail"]
+
+    @pytest.mark.parametrize("gone", ["dataset", "model", "labels"])
+    def test_what_goes_while_it_is_decided_is_missed(
+        self, client: Client, services: Services, request_body: dict, monkeypatch: pytest.MonkeyPatch, gone: str
+    ):
+        """Between the transaction in which a job is decided and the one in which it is made."""
+        with services.database.write() as session:
+            model_id = factories.model(session).id
+            labelled = factories.dataset(session, images=100, labels=["cat", "dog"], kind="image").id
+            datasets.get(session, request_body["dataset_id"]).kind = "image"
+        decided: list[Session] = []
+        decide = service._draft
+
+        def while_others_write(session: Session, request: PretrainRequest) -> object:
+            decided.append(session)
+            draft = decide(session, request)
+            if len(decided) == 1:
+                with services.database.whole.write() as other:
+                    if gone == "labels":
+                        datasets.get(other, labelled).labels = ["cat"]
+                    elif gone == "dataset":
+                        other.delete(datasets.get(other, request_body["dataset_id"]))
+                    else:
+                        other.delete(models.get(other, model_id))
+            return draft
+
+        monkeypatch.setattr(service, "_draft", while_others_write)
+        body = {**request_body, "init_from": model_id, "evaluate": {"dataset_id": labelled, "protocols": ["knn"]}}
+        answer = client.post("/v1/jobs", json=body)
+        told = {"dataset": (404, "dataset_id"), "model": (404, "init_from"), "labels": (422, "evaluate.dataset_id")}[gone]
+        assert (answer.status_code, answer.json()["param"], len(decided)) == (*told, 2)
+        assert client.get("/v1/jobs").json()["data"] == []
+        assert client.post("/v1/jobs", json={**request_body, "dataset_id": labelled}).status_code == 201
 
     def test_what_is_no_json_is_told_so(self, client: Client):
         answer = client.post("/v1/jobs", content=b"{", headers={"Content-Type": "application/json"})
